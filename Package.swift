@@ -1,0 +1,115 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+extension Target.Dependency {
+    static let argumentParser = Self.product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let asyncHTTPClient = Self.product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let crypto = Self.product(name: "Crypto", package: "swift-crypto")
+    static let deque = Self.product(name: "DequeModule", package: "swift-collections")
+    static let httpTypes = Self.product(name: "HTTPTypes", package: "swift-http-types")
+    static let hummingbird = Self.product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdTesting = Self.product(name: "HummingbirdTesting", package: "hummingbird")
+    static let logging = Self.product(name: "Logging", package: "swift-log")
+    static let nioCore = Self.product(name: "NIOCore", package: "swift-nio")
+    static let nioFoundationCompat = Self.product(name: "NIOFoundationCompat", package: "swift-nio")
+    static let nioHTTP1 = Self.product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioPosix = Self.product(name: "NIOPosix", package: "swift-nio")
+    static let serviceLifecycle = Self.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let yams = Self.product(name: "Yams", package: "Yams")
+}
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "ensemble-registry",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "registryd", targets: ["registryd"]),
+        .executable(name: "registry", targets: ["registry"]),
+        .executable(name: "registry-node", targets: ["registry-node"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Domain values and the mathematics: no I/O, no clock.
+        library("EnsembleModel", [.crypto]),
+        library("Forest", ["EnsembleModel"]),
+        library("Shapley", ["EnsembleModel", "Forest"]),
+        .target(name: "CLightGBM", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+        library("Boosting", ["CLightGBM", "EnsembleModel", "Forest"]),
+        library("Evaluation", ["Boosting", "EnsembleModel", "Forest", "Shapley"]),
+
+        // Storage.
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        library("Postgres", ["CLibpq", .deque, .logging, .serviceLifecycle]),
+        library("PostgresCluster", [.logging]),
+        library("RegistryStore", ["EnsembleModel", "Postgres", .crypto, .logging]),
+
+        // Wire types and their client.
+        library("RegistryAPI", ["EnsembleModel"]),
+        library("RegistryClient", ["RegistryAPI", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1]),
+
+        // The three programs' libraries.
+        library("RegistryWorker", ["Boosting", "Evaluation", "RegistryStore", .logging, .serviceLifecycle]),
+        library(
+            "RegistryServer",
+            [
+                "CZlib", "EnsembleModel", "PostgresCluster", "RegistryAPI", "RegistryStore",
+                .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .nioPosix, .serviceLifecycle,
+            ]),
+        library("RegistryCommands", ["RegistryClient", .argumentParser, .logging, .yams]),
+        library(
+            "ServingNode",
+            [
+                "Forest", "RegistryClient",
+                .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
+            ]),
+        program("registryd", ["RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
+        program("registry", ["RegistryCommands", .argumentParser]),
+        program("registry-node", ["ServingNode", .argumentParser, .logging, .serviceLifecycle]),
+
+        // Tests.
+        library("RegistryTesting", ["EnsembleModel", "Postgres", "PostgresCluster", .logging]),
+        tests("EnsembleModelTests", ["EnsembleModel"]),
+        tests("ForestTests", ["Boosting", "Forest", "RegistryTesting"]),
+        tests("ShapleyTests", ["Boosting", "Shapley", "RegistryTesting"]),
+        tests("BoostingTests", ["Boosting", "RegistryTesting"]),
+        tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),
+        tests("PostgresTests", ["Postgres", "RegistryTesting"]),
+        tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
+        tests("RegistryStoreTests", ["RegistryStore", "RegistryTesting"]),
+        tests("RegistryServerTests", ["RegistryServer", "RegistryWorker", "RegistryTesting", .hummingbirdTesting]),
+        tests("RegistryCommandsTests", ["RegistryCommands", "RegistryTesting"]),
+        tests("ServingNodeTests", ["ServingNode", "RegistryTesting", .hummingbirdTesting]),
+        tests("RepositoryTests", []),
+    ]
+)

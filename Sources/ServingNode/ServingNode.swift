@@ -1,0 +1,1 @@
+// Placeholder of the frame; replaced by the module's first file.
