@@ -1,0 +1,28 @@
+/// Every limit of the daemon, in one place.
+public struct DaemonLimits: Sendable {
+    /// Largest upload as sent, in bytes.
+    public var uploadBytes = 8 << 30
+    /// Largest JSON request body, in bytes.
+    public var jsonBytes = 64 << 10
+    /// Uploads checked at the same time; more are answered 503.
+    public var concurrentUploads = 4
+    /// Longest held poll.
+    public var pollWait = Duration.seconds(60)
+    /// How often a held poll looks again.
+    public var pollInterval = Duration.milliseconds(100)
+    /// Longest page of a listing.
+    public var pageSize = 200
+    /// Page size when none is asked for.
+    public var defaultPageSize = 50
+    /// Validation sets whose id index is kept in memory for checking uploads.
+    public var cachedValidationSets = 4
+    /// A connection without a request is closed after this time.
+    public var idleConnection = Duration.seconds(120)
+    /// How often an idle publisher looks for stored outcomes.
+    public var publishInterval = Duration.milliseconds(100)
+    /// How long a worker or a request may take to end after a shutdown began.
+    public var shutdownGrace = Duration.seconds(10)
+
+    /// The limits of a production daemon.
+    public init() {}
+}

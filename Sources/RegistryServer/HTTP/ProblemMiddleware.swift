@@ -1,0 +1,75 @@
+internal import EnsembleModel
+internal import Hummingbird
+internal import Ingest
+internal import Logging
+internal import RegistryAPI
+internal import RegistryStore
+
+/// Answers every error as problem+json with the request's id, and logs what is the daemon's own fault.
+struct ProblemMiddleware: RouterMiddleware {
+    func handle(
+        _ request: Request, context: RegistryRequestContext,
+        next: (Request, RegistryRequestContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            var response = try await next(request, context)
+            response.headers[.requestID] = context.id
+            return response
+        } catch {
+            var problem = Problem(describing: error)
+            problem.requestID = context.id
+            if problem.status >= 500 {
+                context.logger.error(
+                    "Request failed",
+                    metadata: ["code": "\(problem.code.rawValue)", "path": "\(request.uri.path)", "error": "\(error)"])
+            }
+            var response = Response.problem(problem)
+            response.headers[.requestID] = context.id
+            return response
+        }
+    }
+}
+
+extension Problem {
+    /// The one table from errors to problems; what it does not know is an internal error, told without its details.
+    init(describing error: any Error) {
+        switch error {
+        case let problem as Problem: self = problem
+        case let error as StoreError: self.init(ProblemCode(error.code), detail: error.message)
+        case let error as IngestError:
+            let faults = error.faults.map { fault in
+                Fault(
+                    code: fault.code.rawValue, message: fault.message, count: fault.count,
+                    examples: fault.examples.map { Example(line: $0.line, id: $0.id) })
+            }
+            self.init(ProblemCode(error.code), detail: error.message, faults: faults.isEmpty ? nil : faults)
+        case let error as EnsembleModelError:
+            self.init(error.code == .invalidPolicy ? .invalidPolicy : .badRequest, detail: error.message)
+        case let error as any HTTPResponseError where error.status == .notFound:
+            self.init(.notFound, detail: "there is no such path; the API is under \(APIPath.root)")
+        case let error as any HTTPResponseError where (400..<500).contains(error.status.code):
+            self.init(.badRequest, detail: "the request is malformed: HTTP status \(error.status.code)")
+        default:
+            self.init(.internalError, detail: "the registry failed on this request; its log says why under the request's id")
+        }
+    }
+}
+
+extension ProblemCode {
+    init(_ code: StoreError.Code) {
+        switch code {
+        case .ensembleNotFound: self = .ensembleNotFound
+        case .modelNotFound: self = .modelNotFound
+        case .notFound: self = .notFound
+        case .ensembleExists: self = .ensembleExists
+        case .modelVersionImmutable: self = .modelVersionImmutable
+        case .notFounded: self = .notFounded
+        case .alreadyFounded: self = .alreadyFounded
+        case .noCandidates: self = .noCandidates
+        case .idempotencyConflict: self = .idempotencyConflict
+        case .conflict: self = .conflict
+        case .databaseUnavailable: self = .databaseUnavailable
+        default: self = .internalError
+        }
+    }
+}

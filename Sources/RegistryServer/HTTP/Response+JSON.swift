@@ -1,0 +1,43 @@
+internal import Foundation
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import NIOFoundationCompat
+internal import RegistryAPI
+
+extension Response {
+    /// An answer in the API's JSON.
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        try Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(data: APIJSON.encoder().encode(value))))
+    }
+
+    /// A problem as `application/problem+json`.
+    static func problem(_ problem: Problem) -> Response {
+        // A Problem holds strings and integers only, which always encode.
+        let body = (try? APIJSON.encoder().encode(problem)) ?? Data("{\"code\":\"internal_error\"}".utf8)
+        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if problem.code == .unauthenticated { headers[.wwwAuthenticate] = "Bearer" }
+        if problem.status == 503 { headers[.retryAfter] = "1" }
+        return Response(
+            status: HTTPResponse.Status(code: problem.status), headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(data: body)))
+    }
+
+    /// Content that never changes under its digest: strong ETag, and 304 for a client that has it.
+    ///
+    /// - Parameter forever: whether the URL itself names the content, so that caches may keep it for good.
+    static func content(
+        _ bytes: [UInt8], digest: String, type: String, forever: Bool, request: Request
+    ) -> Response {
+        let tag = "\"\(digest)\""
+        let headers: HTTPFields = [
+            .contentType: type, .eTag: tag,
+            .cacheControl: forever ? "private, max-age=31536000, immutable" : "private, no-cache",
+        ]
+        let known = request.headers[values: .ifNoneMatch].flatMap { $0.split(separator: ",") }
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+        if known.contains(tag) || known.contains("*") { return Response(status: .notModified, headers: headers) }
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+}

@@ -1,0 +1,61 @@
+internal import EnsembleModel
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import RegistryAPI
+internal import RegistryStore
+
+/// Models, decisions, promotions.
+struct DecisionRoutes {
+    let store: RegistryStore
+    let limits: DaemonLimits
+
+    func add(to router: RouterGroup<RegistryRequestContext>) {
+        router.get("models", use: listModels)
+        router.get("models/:model", use: showModel)
+        router.get("ensembles/:name/decisions", use: listDecisions)
+        router.get("ensembles/:name/promotions", use: listPromotions)
+        router.get("decisions/:id", use: showDecision)
+        router.get("decisions/:id/evidence", use: evidence)
+    }
+
+    @Sendable private func listModels(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read)
+        let page = try PageRequest(request, limits: limits)
+        let after = try page.after.map { try ModelVersionID($0) }
+        return try .json(page.cut(await store.models(after: after, limit: page.limit + 1), key: \.id))
+    }
+
+    @Sendable private func showModel(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read)
+        return try .json(await store.model(ModelVersionID(context.parameter("model"))))
+    }
+
+    @Sendable private func listDecisions(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read)
+        let page = try PageRequest(request, limits: limits)
+        let items = try await store.decisions(
+            ensemble: context.parameter("name"), after: page.afterID(), limit: page.limit + 1)
+        return try .json(page.cut(items, key: \.id))
+    }
+
+    @Sendable private func listPromotions(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read)
+        let page = try PageRequest(request, limits: limits)
+        let items = try await store.promotions(
+            ensemble: context.parameter("name"), after: page.afterID().map { Int($0) }, limit: page.limit + 1)
+        return try .json(page.cut(items, key: \.sequence))
+    }
+
+    @Sendable private func showDecision(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read, .submit)
+        return try .json(await store.decision(context.identifier("id")))
+    }
+
+    @Sendable private func evidence(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read, .audit)
+        let bytes = try await store.evidence(decision: context.identifier("id"))
+        return Response(
+            status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+}

@@ -1,0 +1,85 @@
+internal import EnsembleModel
+internal import Foundation
+internal import HTTPTypes
+internal import Hummingbird
+internal import Ingest
+internal import NIOCore
+internal import RegistryAPI
+internal import RegistryStore
+
+/// Ensembles: create, list, show, rows, found.
+struct EnsembleRoutes {
+    let store: RegistryStore
+    let uploads: Uploads
+    let limits: DaemonLimits
+
+    func add(to router: RouterGroup<RegistryRequestContext>) {
+        router.get("ensembles", use: list)
+        router.put("ensembles/:name", use: create)
+        router.get("ensembles/:name", use: show)
+        router.get("ensembles/:name/rows", use: rows)
+        router.post("ensembles/:name/found", use: found)
+    }
+
+    @Sendable private func list(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read)
+        let page = try PageRequest(request, limits: limits)
+        return try .json(page.cut(await store.ensembles(after: page.after, limit: page.limit + 1), key: \.name))
+    }
+
+    @Sendable private func create(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        let identity = try context.require(.admin)
+        let name = try context.parameter("name")
+        try Name.check(name, as: "ensemble")
+        let query = request.uri.queryParameters
+        let classes = query.getAll("class")
+        guard (2...64).contains(classes.count), Set(classes).count == classes.count else {
+            throw Problem(.badRequest, detail: "name 2 to 64 different classes: ?class=exact&class=substitute…")
+        }
+        let policy = try query.get("policy").map(decodePolicy) ?? Policy()
+        let validation = try await uploads.receiveLabels(request, classes: classes)
+        let (record, created) = try await store.createEnsemble(
+            name: name, description: query.get("description") ?? "", validation: validation, policy: policy, actor: identity.name)
+        return try .json(record, status: created ? .created : .ok)
+    }
+
+    private func decodePolicy(_ text: String) throws -> Policy {
+        do {
+            return try APIJSON.decoder().decode(Policy.self, from: Data(text.utf8))
+        } catch let error as EnsembleModelError {
+            throw error
+        } catch {
+            throw Problem(.invalidPolicy, detail: "the policy is not the JSON of a policy: \(DecodingProblem.describe(error))")
+        }
+    }
+
+    @Sendable private func show(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read, .node)
+        return try .json(await store.ensemble(context.parameter("name")))
+    }
+
+    /// Ids and groups, never labels: what a submitter needs to predict.
+    @Sendable private func rows(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read, .submit)
+        let name = try context.parameter("name")
+        _ = try await store.ensemble(name)  // A missing ensemble is a 404, before the answer begins.
+        let store = store
+        let body = ResponseBody { writer in
+            try await writer.write(ByteBuffer(string: "id,group\n"))
+            let chunks = store.validationRows(ensemble: name)
+            for try await block in chunks {
+                var buffer = ByteBuffer()
+                for row in block { buffer.writeString("\(CSVField.quoted(row.id)),\(CSVField.quoted(row.group))\n") }
+                try await writer.write(buffer)
+            }
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: [.contentType: "text/csv"], body: body)
+    }
+
+    @Sendable private func found(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        let identity = try context.require(.admin)
+        return try .json(
+            await store.requestFounding(ensemble: context.parameter("name"), actor: identity.name), status: .accepted)
+    }
+}

@@ -1,0 +1,17 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import RegistryAPI
+internal import RegistryStore
+
+/// Liveness (the process answers) and readiness (the database does, with this program's schema).
+struct HealthRoutes {
+    let store: RegistryStore
+
+    func add(to router: Router<RegistryRequestContext>) {
+        router.get("health/live") { _, _ in Response(status: .ok) }
+        router.get("health/ready") { _, _ in
+            try await store.checkSchema()
+            return Response(status: .ok)
+        }
+    }
+}
