@@ -36,6 +36,7 @@ public actor RunningCluster {
         isStopping = true
         guard let lock else { return }
         try await processes.stop(patience: Self.stopPatience)
+        while process.isRunning { await pause() }
         directory.removeSocket()
         rmdir(directory.socket)
         lock.release()
