@@ -68,7 +68,7 @@ public enum PostgresCluster {
         do {
             try await waitUntilReady(process, configuration.startTimeout, directory, log)
         } catch {
-            try await processes.stop(patience: RunningCluster.stopPatience)
+            try await processes.stop(process, patience: RunningCluster.stopPatience)
             directory.removeSocket()
             throw error
         }

@@ -35,8 +35,7 @@ public actor RunningCluster {
     public func stop() async throws {
         isStopping = true
         guard let lock else { return }
-        try await processes.stop(patience: Self.stopPatience)
-        while process.isRunning { await pause() }
+        try await processes.stop(process, patience: Self.stopPatience)
         directory.removeSocket()
         rmdir(directory.socket)
         lock.release()

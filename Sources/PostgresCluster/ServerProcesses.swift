@@ -24,11 +24,22 @@ struct ServerProcesses: Sendable {
             }
             while !found.isEmpty, ContinuousClock.now < deadline {
                 await pause()
-                found = running()
+                found = found.filter(isOurs)
+                // Looking through all the processes is dear, and only needed to be sure at the end.
+                if found.isEmpty { found = running() }
             }
             if found.isEmpty { return }
         }
         throw failure("it does not end", running())
+    }
+
+    /// Ends `child`, a Postgres that this process started, and whatever works with it.
+    func stop(_ child: Process, patience: Duration) async throws {
+        // A process that is being replaced by its next program has no title for a moment, and is not found.
+        repeat {
+            try await stop(patience: patience)
+            await pause()
+        } while child.isRunning
     }
 
     /// The processes that are alive now.

@@ -69,7 +69,8 @@ public enum TestCluster {
         let script = """
             read -r _
             pid=$(head -n 1 "$1/data/postmaster.pid") && kill -QUIT "$pid"
-            while [ -n "$pid" ] && kill -0 "$pid"; do sleep 0.05; done
+            # Dead processes that nobody has waited for are still there, but have no command line.
+            while grep -q . "/proc/$pid/cmdline"; do sleep 0.05; done
             rm -rf "$1"
             """
         let pipe = Pipe()
