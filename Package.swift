@@ -72,6 +72,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("Postgres", ["CLibpq", .deque, .logging, .serviceLifecycle]),
         library("PostgresCluster", [.logging]),
+        library("Ingest", ["CZlib", "EnsembleModel"]),
         library("RegistryStore", ["EnsembleModel", "Postgres", .crypto, .logging]),
 
         // Wire types and their client.
@@ -79,11 +80,11 @@ let package = Package(
         library("RegistryClient", ["RegistryAPI", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1]),
 
         // The three programs' libraries.
-        library("RegistryWorker", ["Boosting", "Evaluation", "RegistryStore", .logging, .serviceLifecycle]),
+        library("RegistryWorker", ["Boosting", "EnsembleModel", "Evaluation", "Postgres", "RegistryStore", .logging, .serviceLifecycle]),
         library(
             "RegistryServer",
             [
-                "CZlib", "EnsembleModel", "PostgresCluster", "RegistryAPI", "RegistryStore",
+                "EnsembleModel", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI", "RegistryStore",
                 .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .nioPosix, .serviceLifecycle,
             ]),
         library("RegistryCommands", ["RegistryClient", .argumentParser, .logging, .yams]),
@@ -93,7 +94,7 @@ let package = Package(
                 "Forest", "RegistryClient",
                 .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
             ]),
-        program("registryd", ["RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
+        program("registryd", ["EnsembleModel", "RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
         program("registry", ["RegistryCommands", .argumentParser]),
         program("registry-node", ["ServingNode", .argumentParser, .logging, .serviceLifecycle]),
 

@@ -1,4 +1,4 @@
-internal import Crypto
+import Crypto
 
 /// A SHA-256 digest, the address of content: 64 lowercase hexadecimal digits.
 public struct ContentDigest: Hashable, Sendable, CustomStringConvertible {

@@ -1,5 +1,5 @@
-internal import Hummingbird
-internal import RegistryStore
+import Hummingbird
+import RegistryStore
 
 /// Finds out who is asking from `Authorization: Bearer TOKEN`; routes then require scopes.
 struct Authentication: RouterMiddleware {

@@ -1,5 +1,5 @@
-internal import Hummingbird
-internal import RegistryAPI
+import Hummingbird
+import RegistryAPI
 
 /// The part of a listing that a request asks for: `?after=KEY&limit=N`.
 struct PageRequest {

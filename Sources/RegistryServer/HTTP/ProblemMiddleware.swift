@@ -1,9 +1,9 @@
-internal import EnsembleModel
-internal import Hummingbird
-internal import Ingest
-internal import Logging
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import Hummingbird
+import Ingest
+import Logging
+import RegistryAPI
+import RegistryStore
 
 /// Answers every error as problem+json with the request's id, and logs what is the daemon's own fault.
 struct ProblemMiddleware: RouterMiddleware {

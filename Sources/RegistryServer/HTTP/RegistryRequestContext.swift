@@ -1,7 +1,7 @@
-internal import EnsembleModel
-internal import Foundation
+import EnsembleModel
+import Foundation
 public import Hummingbird
-internal import RegistryAPI
+import RegistryAPI
 
 /// What a request carries through the router: Hummingbird's core, and who is asking.
 public struct RegistryRequestContext: RequestContext {

@@ -1,9 +1,9 @@
-internal import Foundation
-internal import HTTPTypes
-internal import Hummingbird
-internal import NIOCore
-internal import NIOFoundationCompat
-internal import RegistryAPI
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOFoundationCompat
+import RegistryAPI
 
 extension Response {
     /// An answer in the API's JSON.

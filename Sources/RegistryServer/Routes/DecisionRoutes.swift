@@ -1,9 +1,9 @@
-internal import EnsembleModel
-internal import HTTPTypes
-internal import Hummingbird
-internal import NIOCore
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import RegistryAPI
+import RegistryStore
 
 /// Models, decisions, promotions.
 struct DecisionRoutes {

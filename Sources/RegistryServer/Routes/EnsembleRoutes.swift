@@ -1,11 +1,11 @@
-internal import EnsembleModel
-internal import Foundation
-internal import HTTPTypes
-internal import Hummingbird
-internal import Ingest
-internal import NIOCore
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Ingest
+import NIOCore
+import RegistryAPI
+import RegistryStore
 
 /// Ensembles: create, list, show, rows, found.
 struct EnsembleRoutes {

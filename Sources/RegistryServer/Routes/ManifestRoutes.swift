@@ -1,8 +1,8 @@
-internal import EnsembleModel
-internal import HTTPTypes
-internal import Hummingbird
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import HTTPTypes
+import Hummingbird
+import RegistryAPI
+import RegistryStore
 
 /// What serving nodes pull: manifests and combiners, with strong ETags.
 struct ManifestRoutes {

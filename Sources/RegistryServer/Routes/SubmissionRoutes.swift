@@ -1,9 +1,9 @@
-internal import EnsembleModel
-internal import Foundation
-internal import HTTPTypes
-internal import Hummingbird
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import Hummingbird
+import RegistryAPI
+import RegistryStore
 
 /// Submissions and their evaluations.
 struct SubmissionRoutes {

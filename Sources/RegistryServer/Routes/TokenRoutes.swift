@@ -1,10 +1,10 @@
-internal import EnsembleModel
-internal import Foundation
-internal import HTTPTypes
-internal import Hummingbird
-internal import NIOFoundationCompat
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOFoundationCompat
+import RegistryAPI
+import RegistryStore
 
 /// Tokens: who may do what.
 struct TokenRoutes {
