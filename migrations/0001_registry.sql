@@ -167,12 +167,14 @@ CREATE TABLE evaluation_outcome (
     combiner bytea,
     combiner_sha256 text CHECK (combiner_sha256 ~ '^[0-9a-f]{64}$'),
     combiner_trees integer,
+    -- Rows to check a scorer of the combiner with.
+    combiner_golden jsonb,
     -- Beside the evidence, outside its digest.
     worker text NOT NULL,
     program_version text NOT NULL,
     seconds double precision NOT NULL,
     stored_at timestamptz NOT NULL DEFAULT now(),
-    CHECK (num_nulls(combiner, combiner_sha256, combiner_trees) IN (0, 3))
+    CHECK (num_nulls(combiner, combiner_sha256, combiner_trees, combiner_golden) IN (0, 4))
 );
 
 CREATE TABLE utility_score (

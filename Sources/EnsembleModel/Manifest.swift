@@ -81,12 +81,14 @@ public struct Manifest: Hashable, Sendable, Codable {
     /// Members in model order: the order of the combiner's columns.
     public var members: [Member]
     public var combiner: CombinerReference
+    /// Rows to check a node's scoring with.
+    public var golden: GoldenRows
 
     /// Creates a manifest and its ``contentID``.
     public init(
         ensemble: String, generation: Int, sequence: Int, previousSHA256: ContentDigest?, createdAt: Int64,
         reason: PromotionKind, admission: Policy.Admission, decisionID: Int64, classes: [String], members: [Member],
-        combiner: CombinerReference
+        combiner: CombinerReference, golden: GoldenRows
     ) throws {
         self.ensemble = ensemble
         self.generation = generation
@@ -99,6 +101,7 @@ public struct Manifest: Hashable, Sendable, Codable {
         self.classes = classes
         self.members = members
         self.combiner = combiner
+        self.golden = golden
         contentID = try Self.contentID(ensemble: ensemble, classes: classes, members: members, combiner: combiner)
     }
 
@@ -123,7 +126,7 @@ public struct Manifest: Hashable, Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case schema, ensemble, generation, sequence, reason, admission, classes, members, combiner
+        case schema, ensemble, generation, sequence, reason, admission, classes, members, combiner, golden
         case previousSHA256 = "previous_sha256"
         case contentID = "content_id"
         case createdAt = "created_at"
