@@ -77,15 +77,20 @@ let package = Package(
 
         // Wire types and their client.
         library("RegistryAPI", ["EnsembleModel"]),
-        library("RegistryClient", ["RegistryAPI", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1]),
+        library(
+            "RegistryClient",
+            ["RegistryAPI", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1]),
 
         // The three programs' libraries.
-        library("RegistryWorker", ["Boosting", "EnsembleModel", "Evaluation", "Postgres", "RegistryStore", .logging, .serviceLifecycle]),
+        library(
+            "RegistryWorker",
+            ["Boosting", "EnsembleModel", "Evaluation", "Postgres", "RegistryStore", .logging, .serviceLifecycle]),
         library(
             "RegistryServer",
             [
                 "EnsembleModel", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI", "RegistryStore",
-                .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .nioPosix, .serviceLifecycle,
+                .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .nioPosix,
+                .serviceLifecycle,
             ]),
         library("RegistryCommands", ["RegistryClient", .argumentParser, .logging, .yams]),
         library(
@@ -94,7 +99,9 @@ let package = Package(
                 "Forest", "RegistryClient",
                 .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
             ]),
-        program("registryd", ["EnsembleModel", "RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
+        program(
+            "registryd",
+            ["EnsembleModel", "RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
         program("registry", ["RegistryCommands", .argumentParser]),
         program("registry-node", ["ServingNode", .argumentParser, .logging, .serviceLifecycle]),
 

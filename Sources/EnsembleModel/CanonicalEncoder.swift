@@ -78,7 +78,8 @@ private final class CanonicalNode {
 
     func set(_ value: some BinaryInteger, at path: [any CodingKey]) throws {
         guard value.magnitude < CanonicalValue.maximumInteger.magnitude else {
-            throw EnsembleModelError(.invalidCanonicalForm, "\(value)\(path.place) is not below 2^53 in magnitude: give it as text")
+            throw EnsembleModelError(
+                .invalidCanonicalForm, "\(value)\(path.place) is not below 2^53 in magnitude: give it as text")
         }
         content = .leaf(.integer(Int64(value)))
     }
@@ -130,7 +131,9 @@ private struct Members<Key: CodingKey>: KeyedEncodingContainerProtocol {
         try node.member(key.stringValue).encode(value, at: codingPath + [key])
     }
 
-    func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) -> KeyedEncodingContainer<Nested> {
+    func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) -> KeyedEncodingContainer<
+        Nested
+    > {
         encoder(key).container(keyedBy: type)
     }
 

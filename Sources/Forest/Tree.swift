@@ -37,7 +37,8 @@ public struct Tree: Hashable, Sendable {
     public var nodeCount: Int { splitFeatures.count }
 
     init(
-        splitFeatures: [Int], thresholds: [Double], defaultsLeft: [Bool], missingRules: [MissingRule], leftChildren: [Int],
+        splitFeatures: [Int], thresholds: [Double], defaultsLeft: [Bool], missingRules: [MissingRule],
+        leftChildren: [Int],
         rightChildren: [Int], leafValues: [Double], leafCounts: [Int], internalCounts: [Int]
     ) {
         self.splitFeatures = splitFeatures

@@ -21,7 +21,8 @@ public struct DaemonConfiguration: Sendable {
 
     /// Creates a configuration.
     public init(
-        host: String, port: Int, addressFile: String? = nil, dataDirectory: String, databaseURL: String? = nil, workers: Int = 1,
+        host: String, port: Int, addressFile: String? = nil, dataDirectory: String, databaseURL: String? = nil,
+        workers: Int = 1,
         workerThreads: Int = 1, workerExecutable: String
     ) {
         self.host = host

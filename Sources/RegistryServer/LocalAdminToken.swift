@@ -11,7 +11,8 @@ enum LocalAdminToken {
     /// Makes sure that the file holds a token that is valid; an old or foreign one is replaced.
     static func ensure(store: RegistryStore, dataDirectory: String) async throws {
         let path = dataDirectory + "/" + fileName
-        if let secret = try? String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines),
+        if let secret = try? String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(
+            in: .whitespacesAndNewlines),
             let token = try await store.authenticate(secret: secret), token.scopes.contains(.admin)
         {
             return
@@ -30,7 +31,8 @@ enum LocalAdminToken {
         let created = FileManager.default.createFile(
             atPath: temporary, contents: Data((secret + "\n").utf8), attributes: [.posixPermissions: 0o600])
         guard created, rename(temporary, path) == 0 else {
-            throw DaemonError(.dataDirectory, "the local admin token cannot be written to \(path): check the directory's permissions")
+            throw DaemonError(
+                .dataDirectory, "the local admin token cannot be written to \(path): check the directory's permissions")
         }
     }
 }

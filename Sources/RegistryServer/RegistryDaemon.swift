@@ -1,5 +1,5 @@
-public import Hummingbird
 import Foundation
+public import Hummingbird
 public import Logging
 import Postgres
 import PostgresCluster
@@ -29,7 +29,9 @@ public struct RegistryDaemon: Sendable {
             PostgresCluster.Configuration(directory: configuration.dataDirectory + "/postgres"), logger: logger)
         do {
             try await serve(database: cluster.connectionString) { store in
-                for name in try await store.migrate() { logger.info("Migration applied", metadata: ["migration": "\(name)"]) }
+                for name in try await store.migrate() {
+                    logger.info("Migration applied", metadata: ["migration": "\(name)"])
+                }
             }
         } catch {
             try await cluster.stop()
@@ -52,7 +54,9 @@ public struct RegistryDaemon: Sendable {
         var services: [any Service] = [
             client, PublisherService(store: store, interval: configuration.limits.publishInterval, logger: logger),
         ]
-        for number in 0..<configuration.workers { services.append(supervisor(number, store: store, database: database)) }
+        for number in 0..<configuration.workers {
+            services.append(supervisor(number, store: store, database: database))
+        }
         services.append(Self.application(store: store, configuration: configuration, logger: logger))
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -70,7 +74,8 @@ public struct RegistryDaemon: Sendable {
         } catch {
             throw DaemonError(
                 .dataDirectory,
-                "the data directory \(configuration.dataDirectory) cannot be used: check that it is a directory this user may write to")
+                "the data directory \(configuration.dataDirectory) cannot be used: check that it is a directory this user may write to"
+            )
         }
     }
 
@@ -81,7 +86,8 @@ public struct RegistryDaemon: Sendable {
             throw DaemonError(
                 .listeningNeedsTokens,
                 "\(configuration.host) can be reached from other machines, but nobody has been given a token yet: start with "
-                    + "--listen 127.0.0.1:\(configuration.port), make tokens with 'registry tokens create', then listen on it")
+                    + "--listen 127.0.0.1:\(configuration.port), make tokens with 'registry tokens create', then listen on it"
+            )
         }
     }
 
@@ -99,7 +105,8 @@ public struct RegistryDaemon: Sendable {
             ],
             environment: environment)
         return WorkerSupervisor(
-            name: name, command: command, store: store, shutdownGrace: configuration.limits.shutdownGrace, logger: logger)
+            name: name, command: command, store: store, shutdownGrace: configuration.limits.shutdownGrace,
+            logger: logger)
     }
 
     /// The HTTP application alone, as tests run it.
@@ -121,14 +128,18 @@ public struct RegistryDaemon: Sendable {
                 do {
                     try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: addressFile), options: .atomic)
                 } catch {
-                    logger.error("The address file could not be written", metadata: ["path": "\(addressFile)", "error": "\(error)"])
+                    logger.error(
+                        "The address file could not be written",
+                        metadata: ["path": "\(addressFile)", "error": "\(error)"])
                 }
             },
             logger: logger)
     }
 
     /// All routes; tests drive it without a socket.
-    static func router(store: RegistryStore, limits: DaemonLimits, spoolDirectory: String) -> Router<RegistryRequestContext> {
+    static func router(store: RegistryStore, limits: DaemonLimits, spoolDirectory: String) -> Router<
+        RegistryRequestContext
+    > {
         let uploads = Uploads(store: store, limits: limits, spoolDirectory: spoolDirectory)
         let router = Router(context: RegistryRequestContext.self)
         router.add(middleware: ProblemMiddleware())

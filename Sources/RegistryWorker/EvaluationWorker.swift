@@ -68,7 +68,9 @@ public struct EvaluationWorker: Service {
     public func workOnce() async -> Bool {
         let claim: RegistryStore.Claim
         do {
-            guard let next = try await store.claim(worker: configuration.name, lease: configuration.lease) else { return false }
+            guard let next = try await store.claim(worker: configuration.name, lease: configuration.lease) else {
+                return false
+            }
             claim = next
         } catch {
             if !Task.isCancelled { logger.error("No work could be claimed", metadata: ["error": "\(error)"]) }
@@ -94,14 +96,17 @@ public struct EvaluationWorker: Service {
         }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         try await store.complete(
-            claim, outcome: outcome, worker: configuration.name, programVersion: ProgramVersion.current, seconds: seconds)
+            claim, outcome: outcome, worker: configuration.name, programVersion: ProgramVersion.current,
+            seconds: seconds)
         logger.info("Evaluation ended", metadata: ["verdict": "\(outcome.verdict.rawValue)", "seconds": "\(seconds)"])
     }
 
     /// Runs a computation on a thread of its own while a task keeps the lease.
     private func withLease(
         _ claim: RegistryStore.Claim,
-        compute: @escaping @Sendable (_ progress: (EvaluationProgress) -> Void, _ isCancelled: () -> Bool) throws -> EvaluationOutcome
+        compute:
+            @escaping @Sendable (_ progress: (EvaluationProgress) -> Void, _ isCancelled: () -> Bool) throws ->
+            EvaluationOutcome
     ) async throws -> EvaluationOutcome {
         let board = ProgressBoard()
         return try await withThrowingTaskGroup(of: EvaluationOutcome?.self) { group in

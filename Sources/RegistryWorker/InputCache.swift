@@ -26,7 +26,8 @@ actor InputCache {
         }
         return EvaluationRequest(
             kind: claim.kind, challenger: claim.challenger, champion: claim.champion, candidates: candidates,
-            validation: validation, epochSalt: claim.epochSalt, policy: claim.policy, policyVersion: claim.policyVersion,
+            validation: validation, epochSalt: claim.epochSalt, policy: claim.policy,
+            policyVersion: claim.policyVersion,
             preset: claim.preset)
     }
 

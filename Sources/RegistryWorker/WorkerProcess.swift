@@ -37,7 +37,8 @@ public struct WorkerProcess: Sendable {
         do {
             try await store.checkSchema()
             let worker = EvaluationWorker(
-                store: store, library: library, configuration: EvaluationWorker.Configuration(name: name, threads: threads),
+                store: store, library: library,
+                configuration: EvaluationWorker.Configuration(name: name, threads: threads),
                 logger: logger)
             if exitWithParent { StandardInputWatch.raiseTerminationAtEnd() }
             try await ServiceGroup(

@@ -36,7 +36,8 @@ struct ListenAddress: ExpressibleByArgument, CustomStringConvertible {
     }
 
     init?(argument: String) {
-        guard let colon = argument.lastIndex(of: ":"), let port = UInt16(argument[argument.index(after: colon)...]) else { return nil }
+        guard let colon = argument.lastIndex(of: ":"), let port = UInt16(argument[argument.index(after: colon)...])
+        else { return nil }
         var host = String(argument[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         guard !host.isEmpty else { return nil }
@@ -62,6 +63,7 @@ enum ThisProgram {
         setenv(name, value, 1)
         var arguments = CommandLine.arguments.map { strdup($0) } + [nil]
         execv(path, &arguments)
-        throw ValidationError("the program could not be started again with \(name)=\(value): \(String(cString: strerror(errno)))")
+        throw ValidationError(
+            "the program could not be started again with \(name)=\(value): \(String(cString: strerror(errno)))")
     }
 }

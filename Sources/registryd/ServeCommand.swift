@@ -33,14 +33,17 @@ struct ServeCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard (0...64).contains(workers) else { throw ValidationError("--workers must be between 0 and 64") }
-        guard (1...64).contains(workerThreads) else { throw ValidationError("--worker-threads must be between 1 and 64") }
+        guard (1...64).contains(workerThreads) else {
+            throw ValidationError("--worker-threads must be between 1 and 64")
+        }
     }
 
     func run() async throws {
         let configuration = DaemonConfiguration(
             host: listen.host, port: listen.port, addressFile: addressFile,
             dataDirectory: URL(fileURLWithPath: dataDir).standardizedFileURL.path,
-            databaseURL: ProcessInfo.processInfo.environment["DATABASE_URL"], workers: workers, workerThreads: workerThreads,
+            databaseURL: ProcessInfo.processInfo.environment["DATABASE_URL"], workers: workers,
+            workerThreads: workerThreads,
             workerExecutable: ThisProgram.path)
         try await RegistryDaemon(configuration: configuration, logger: logging.logger("registryd")).run()
     }

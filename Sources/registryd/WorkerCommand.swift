@@ -6,7 +6,9 @@ struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
         abstract: "Evaluate submissions, on any machine that reaches the database.",
-        discussion: "Takes the database from DATABASE_URL and LightGBM's library from LIGHTGBM_LIBRARY or where deploy/setup puts it.")
+        discussion:
+            "Takes the database from DATABASE_URL and LightGBM's library from LIGHTGBM_LIBRARY or where deploy/setup puts it."
+    )
 
     @Option(help: "Name to hold leases under; by default made of host and process id.")
     var name = "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier)"
@@ -25,7 +27,8 @@ struct WorkerCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard let database = ProcessInfo.processInfo.environment["DATABASE_URL"] else {
-            throw ValidationError("set DATABASE_URL to the registry's database, such as postgres://registry@db.example/registry")
+            throw ValidationError(
+                "set DATABASE_URL to the registry's database, such as postgres://registry@db.example/registry")
         }
         try ThisProgram.executeAgain(with: "OMP_WAIT_POLICY", "PASSIVE")
         try await WorkerProcess(

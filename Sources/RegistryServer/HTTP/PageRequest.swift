@@ -14,7 +14,8 @@ struct PageRequest {
             return
         }
         guard let number = Int(text), (1...limits.pageSize).contains(number) else {
-            throw Problem(.badRequest, detail: "limit is '\(text.prefix(20))'; it must be between 1 and \(limits.pageSize)")
+            throw Problem(
+                .badRequest, detail: "limit is '\(text.prefix(20))'; it must be between 1 and \(limits.pageSize)")
         }
         limit = number
     }

@@ -50,7 +50,8 @@ extension Problem {
         case let error as any HTTPResponseError where (400..<500).contains(error.status.code):
             self.init(.badRequest, detail: "the request is malformed: HTTP status \(error.status.code)")
         default:
-            self.init(.internalError, detail: "the registry failed on this request; its log says why under the request's id")
+            self.init(
+                .internalError, detail: "the registry failed on this request; its log says why under the request's id")
         }
     }
 }

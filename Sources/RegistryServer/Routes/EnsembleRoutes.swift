@@ -39,7 +39,8 @@ struct EnsembleRoutes {
         let policy = try query.get("policy").map(decodePolicy) ?? Policy()
         let validation = try await uploads.receiveLabels(request, classes: classes)
         let (record, created) = try await store.createEnsemble(
-            name: name, description: query.get("description") ?? "", validation: validation, policy: policy, actor: identity.name)
+            name: name, description: query.get("description") ?? "", validation: validation, policy: policy,
+            actor: identity.name)
         return try .json(record, status: created ? .created : .ok)
     }
 
@@ -49,7 +50,8 @@ struct EnsembleRoutes {
         } catch let error as EnsembleModelError {
             throw error
         } catch {
-            throw Problem(.invalidPolicy, detail: "the policy is not the JSON of a policy: \(DecodingProblem.describe(error))")
+            throw Problem(
+                .invalidPolicy, detail: "the policy is not the JSON of a policy: \(DecodingProblem.describe(error))")
         }
     }
 

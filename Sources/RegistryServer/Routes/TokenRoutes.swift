@@ -36,7 +36,8 @@ struct TokenRoutes {
             let known = Scope.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.badRequest, detail: "a token needs at least one scope of: \(known)")
         }
-        let (token, secret) = try await store.createToken(name: wanted.name, scopes: wanted.scopes, actor: identity.name)
+        let (token, secret) = try await store.createToken(
+            name: wanted.name, scopes: wanted.scopes, actor: identity.name)
         return try .json(CreatedToken(token: token, secret: secret), status: .created)
     }
 

@@ -13,7 +13,7 @@ struct PublisherService: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 let published = await publishNext()
-                if !published { try? await Task.sleep(for: interval) }  // Throws only when the shutdown cancels it.
+                if !published { try? await Task.sleep(for: interval) }
             }
         }
     }
@@ -29,7 +29,8 @@ struct PublisherService: Service {
             case .decidedWithoutPromotion:
                 logger.info("Submission decided", metadata: ["evaluation": "\(evaluation)"])
             case .requeued(let reason):
-                logger.notice("Evaluation is repeated", metadata: ["evaluation": "\(evaluation)", "reason": "\(reason)"])
+                logger.notice(
+                    "Evaluation is repeated", metadata: ["evaluation": "\(evaluation)", "reason": "\(reason)"])
             case .gone:
                 logger.debug("Another daemon published", metadata: ["evaluation": "\(evaluation)"])
             }

@@ -38,7 +38,8 @@ struct WorkerSupervisor: Service {
                 }
                 await abandonWork()
                 failures = ContinuousClock.now - started > .seconds(60) ? 0 : failures + 1
-                try? await Task.sleep(for: delays.delay(afterFailures: failures))  // Throws only when the shutdown cancels it.
+                // Throws only when the shutdown cancels it.
+                try? await Task.sleep(for: delays.delay(afterFailures: failures))
             }
         }
     }

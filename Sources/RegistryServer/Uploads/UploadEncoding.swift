@@ -14,9 +14,12 @@ struct UploadEncoding {
 
     init(_ request: Request, limits: DaemonLimits) throws {
         if let text = request.headers[.contentLength] {
-            guard let length = Int(text), length >= 0 else { throw Problem(.badRequest, detail: "Content-Length is not a number") }
+            guard let length = Int(text), length >= 0 else {
+                throw Problem(.badRequest, detail: "Content-Length is not a number")
+            }
             guard length <= limits.uploadBytes else {
-                throw Problem(.tooLarge, detail: "the body has \(length) bytes; at most \(limits.uploadBytes) are accepted")
+                throw Problem(
+                    .tooLarge, detail: "the body has \(length) bytes; at most \(limits.uploadBytes) are accepted")
             }
         }
         let type = (request.headers[.contentType] ?? "text/csv").split(separator: ";").first.map(String.init) ?? ""
@@ -25,7 +28,8 @@ struct UploadEncoding {
         case "application/vnd.numpy": format = .npy
         default:
             throw Problem(
-                .unsupportedMediaType, detail: "'\(type.prefix(60))' is not accepted: send text/csv or application/vnd.numpy")
+                .unsupportedMediaType,
+                detail: "'\(type.prefix(60))' is not accepted: send text/csv or application/vnd.numpy")
         }
         switch (request.headers[.contentEncoding] ?? "identity").lowercased() {
         case "identity": gzip = false

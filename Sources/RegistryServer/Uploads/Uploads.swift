@@ -29,7 +29,9 @@ final class Uploads: Sendable {
     func receiveLabels(_ request: Request, classes: [String]) async throws -> ValidationSet {
         try await withTurn {
             let encoding = try UploadEncoding(request, limits: limits)
-            guard encoding.format == .csv else { throw Problem(.unsupportedMediaType, detail: "labels are sent as text/csv") }
+            guard encoding.format == .csv else {
+                throw Problem(.unsupportedMediaType, detail: "labels are sent as text/csv")
+            }
             let ingest = try LabelIngest(classes: classes, gzip: encoding.gzip, limits: ingestLimits)
             try await stream(request, digest: encoding.digest) { try ingest.consume($0) }
             return try ingest.finish()
@@ -40,7 +42,8 @@ final class Uploads: Sendable {
     ///
     /// - Returns: The submission, and false when the same had been submitted before.
     func receivePredictions(
-        _ request: Request, ensemble: EnsembleRecord, model: ModelVersionID, metadata: ModelMetadata, idempotencyKey: String?,
+        _ request: Request, ensemble: EnsembleRecord, model: ModelVersionID, metadata: ModelMetadata,
+        idempotencyKey: String?,
         actor: String
     ) async throws -> (record: SubmissionRecord, created: Bool) {
         try await withTurn {
@@ -78,7 +81,9 @@ final class Uploads: Sendable {
             return true
         }
         guard admitted else {
-            throw Problem(.busy, detail: "\(limits.concurrentUploads) uploads are being checked already; send it again in a moment")
+            throw Problem(
+                .busy,
+                detail: "\(limits.concurrentUploads) uploads are being checked already; send it again in a moment")
         }
         defer { running.withLock { $0 -= 1 } }
         return try await body()
@@ -97,7 +102,10 @@ final class Uploads: Sendable {
         }
         if let expected, hasher.finish() != expected {
             throw Problem(
-                .digestMismatch, detail: "the body's sha256 is not the one in Content-Digest: it was changed or cut on its way; send it again")
+                .digestMismatch,
+                detail:
+                    "the body's sha256 is not the one in Content-Digest: it was changed or cut on its way; send it again"
+            )
         }
     }
 }
