@@ -75,6 +75,9 @@ let package = Package(
         library("Ingest", ["CZlib", "EnsembleModel"]),
         library("RegistryStore", ["EnsembleModel", "Postgres", .crypto, .logging]),
 
+        // The streaming check of uploads: bytes in, blocks of probabilities out, in bounded memory.
+        library("Ingest", ["CZlib", "EnsembleModel"]),
+
         // Wire types and their client.
         library("RegistryAPI", ["EnsembleModel"]),
         library(
@@ -111,6 +114,7 @@ let package = Package(
         tests("ForestTests", ["Boosting", "Forest", "RegistryTesting"]),
         tests("ShapleyTests", ["Boosting", "Shapley", "RegistryTesting"]),
         tests("BoostingTests", ["Boosting", "RegistryTesting"]),
+        tests("IngestTests", ["CZlib", "Ingest", "RegistryTesting"]),
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),
         tests("PostgresTests", ["Postgres", "RegistryTesting"]),
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
