@@ -99,21 +99,23 @@ private struct TreeReader {
         return tree
     }
 
-    /// Every node and leaf must be reached exactly once, and each node count what its children count.
+    /// Every node and leaf must be one node's child, and each node count what its children count.
+    ///
+    /// There are as many children as nodes (without the root) and leaves, so where none is had twice, none is left out.
     private func checkShape(of tree: Tree) throws(ForestError) {
         guard tree.nodeCount > 0 else { return }
-        var nodeReached = [Bool](repeating: false, count: tree.nodeCount)
-        var leafReached = [Bool](repeating: false, count: tree.leafCount)
-        nodeReached[0] = true
+        var nodeTaken = [Bool](repeating: false, count: tree.nodeCount)
+        var leafTaken = [Bool](repeating: false, count: tree.leafCount)
+        nodeTaken[0] = true
         for node in 0..<tree.nodeCount {
             var count = 0
             for child in [tree.leftChildren[node], tree.rightChildren[node]] {
                 guard child < tree.nodeCount, ~child < tree.leafCount else { throw malformed("node \(node) has no child \(child)") }
-                // A child comes after its parent in the text, so no walk through the tree can go round.
-                guard child < 0 || child > node, child >= 0 ? !nodeReached[child] : !leafReached[~child] else {
+                // LightGBM numbers a child after its parent, so no walk through a tree can go round.
+                guard child < 0 || child > node, child >= 0 ? !nodeTaken[child] : !leafTaken[~child] else {
                     throw malformed("node \(node) has child \(child), which is its ancestor or another node's child")
                 }
-                if child >= 0 { nodeReached[child] = true } else { leafReached[~child] = true }
+                if child >= 0 { nodeTaken[child] = true } else { leafTaken[~child] = true }
                 let childCount = child >= 0 ? tree.internalCounts[child] : tree.leafCounts[~child]
                 guard childCount > 0 else { throw malformed("a child of node \(node) counts \(childCount) rows") }
                 count += childCount
@@ -122,7 +124,6 @@ private struct TreeReader {
                 throw malformed("node \(node) counts \(tree.internalCounts[node]) rows, its children \(count)")
             }
         }
-        guard nodeReached.allSatisfy({ $0 }), leafReached.allSatisfy({ $0 }) else { throw malformed("not every node is reached") }
     }
 
     private func missingRules(_ decisions: [Int]) throws(ForestError) -> [Tree.MissingRule] {
