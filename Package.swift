@@ -91,7 +91,9 @@ let package = Package(
                 "CZlib", "EnsembleModel", "PostgresCluster", "RegistryAPI", "RegistryStore",
                 .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .nioPosix, .serviceLifecycle,
             ]),
-        library("RegistryCommands", ["RegistryClient", .argumentParser, .logging, .yams]),
+        library(
+            "RegistryCommands",
+            ["CZlib", "EnsembleModel", "RegistryAPI", "RegistryClient", .argumentParser, .nioCore, .yams]),
         library(
             "ServingNode",
             [
@@ -99,7 +101,7 @@ let package = Package(
                 .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
             ]),
         program("registryd", ["RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
-        program("registry", ["RegistryCommands", .argumentParser]),
+        program("registry", ["RegistryCommands"]),
         program("registry-node", ["ServingNode", .argumentParser, .logging, .serviceLifecycle]),
 
         // Tests.
@@ -113,7 +115,12 @@ let package = Package(
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
         tests("RegistryStoreTests", ["RegistryStore", "RegistryTesting"]),
         tests("RegistryServerTests", ["RegistryServer", "RegistryWorker", "RegistryTesting", .hummingbirdTesting]),
-        tests("RegistryCommandsTests", ["RegistryCommands", "RegistryTesting"]),
+        tests(
+            "RegistryCommandsTests",
+            [
+                "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands",
+                .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
+            ]),
         tests("ServingNodeTests", ["ServingNode", "RegistryTesting", .hummingbirdTesting]),
         tests("RepositoryTests", []),
     ]
