@@ -72,7 +72,6 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("Postgres", ["CLibpq", .deque, .logging, .serviceLifecycle]),
         library("PostgresCluster", [.logging]),
-        library("Ingest", ["CZlib", "EnsembleModel"]),
         library("RegistryStore", ["EnsembleModel", "Postgres", .crypto, .logging]),
 
         // The streaming check of uploads: bytes in, blocks of probabilities out, in bounded memory.
@@ -82,7 +81,10 @@ let package = Package(
         library("RegistryAPI", ["EnsembleModel"]),
         library(
             "RegistryClient",
-            ["RegistryAPI", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1]),
+            [
+                "EnsembleModel", "RegistryAPI",
+                .asyncHTTPClient, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1, .nioPosix,
+            ]),
 
         // The three programs' libraries.
         library(
@@ -95,7 +97,9 @@ let package = Package(
                 .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .nioPosix,
                 .serviceLifecycle,
             ]),
-        library("RegistryCommands", ["RegistryClient", .argumentParser, .logging, .yams]),
+        library(
+            "RegistryCommands",
+            ["CZlib", "EnsembleModel", "RegistryAPI", "RegistryClient", .argumentParser, .nioCore, .yams]),
         library(
             "ServingNode",
             [
@@ -105,7 +109,7 @@ let package = Package(
         program(
             "registryd",
             ["EnsembleModel", "RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
-        program("registry", ["RegistryCommands", .argumentParser]),
+        program("registry", ["RegistryCommands"]),
         program("registry-node", ["ServingNode", .argumentParser, .logging, .serviceLifecycle]),
 
         // Tests.
@@ -120,7 +124,12 @@ let package = Package(
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
         tests("RegistryStoreTests", ["RegistryStore", "RegistryTesting"]),
         tests("RegistryServerTests", ["RegistryServer", "RegistryWorker", "RegistryTesting", .hummingbirdTesting]),
-        tests("RegistryCommandsTests", ["RegistryCommands", "RegistryTesting"]),
+        tests(
+            "RegistryCommandsTests",
+            [
+                "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands",
+                .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
+            ]),
         tests("ServingNodeTests", ["ServingNode", "RegistryTesting", .hummingbirdTesting]),
         tests("RepositoryTests", []),
     ]

@@ -1,0 +1,42 @@
+import EnsembleModel
+import RegistryClient
+
+extension RegistryClient {
+    /// How long the registry may hold an answer while nothing changes.
+    private static var hold: Duration { .seconds(25) }
+    /// Pause after an answer that brought nothing new, so that a registry that does not hold answers is not stormed.
+    private static var pause: Duration { .milliseconds(250) }
+
+    /// Waits until nothing more happens to a submission by itself.
+    func follow(_ submission: SubmissionRecord, _ progress: ProgressLine) async throws -> SubmissionRecord {
+        try await follow(submission, progress, isFinal: \.state.isFinal) { $0.evaluation } next: { try await self.submission(submission.id, wait: $0) }
+    }
+
+    /// Waits until nothing more happens to an evaluation by itself.
+    func follow(_ evaluation: EvaluationRecord, _ progress: ProgressLine) async throws -> EvaluationRecord {
+        try await follow(evaluation, progress, isFinal: \.state.isFinal) { $0 } next: { try await self.evaluation(evaluation.id, wait: $0) }
+    }
+
+    private func follow<Record: Equatable>(
+        _ first: Record, _ progress: ProgressLine, isFinal: (Record) -> Bool, evaluation: (Record) -> EvaluationRecord?,
+        next: (Duration) async throws -> Record
+    ) async throws -> Record {
+        defer { progress.clear() }
+        var record = first
+        while !isFinal(record) {
+            progress.evaluation(evaluation(record)?.state ?? .queued, evaluation(record)?.progress)
+            let new = try await next(Self.hold)
+            if new == record { try await Task.sleep(for: Self.pause) }
+            record = new
+        }
+        return record
+    }
+}
+
+/// What a command that waited ends with.
+enum Outcome {
+    static func status(of decision: DecisionRecord?, state: WorkState, evaluation: EvaluationRecord?) -> ExitStatus {
+        if let decision { return ExitStatus(decision.verdict) }
+        return state == .candidate ? .done : .failed
+    }
+}
