@@ -57,6 +57,14 @@ extension Problem {
 }
 
 extension ProblemCode {
+    init(_ code: IngestError.Code) {
+        switch code {
+        case .refused: self = .invalidUpload
+        case .tooLarge: self = .tooLarge
+        case .spool: self = .internalError
+        }
+    }
+
     init(_ code: StoreError.Code) {
         switch code {
         case .ensembleNotFound: self = .ensembleNotFound
@@ -69,8 +77,9 @@ extension ProblemCode {
         case .noCandidates: self = .noCandidates
         case .idempotencyConflict: self = .idempotencyConflict
         case .conflict: self = .conflict
+        case .invalidValue: self = .badRequest
         case .databaseUnavailable: self = .databaseUnavailable
-        default: self = .internalError
+        case .schemaTooNew, .schemaTooOld, .checksumMismatch, .leaseLost, .corrupt, .internalError: self = .internalError
         }
     }
 }

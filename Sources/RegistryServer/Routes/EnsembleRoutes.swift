@@ -68,10 +68,11 @@ struct EnsembleRoutes {
         let store = store
         let body = ResponseBody { writer in
             try await writer.write(ByteBuffer(string: "id,group\n"))
-            let chunks = store.validationRows(ensemble: name)
-            for try await block in chunks {
+            try await store.withValidationRows(ensemble: name) { block in
                 var buffer = ByteBuffer()
-                for row in block { buffer.writeString("\(CSVField.quoted(row.id)),\(CSVField.quoted(row.group))\n") }
+                for row in block {
+                    buffer.writeString("\(CSVField.quoted(row.id)),\(CSVField.quoted(row.group))\n")
+                }
                 try await writer.write(buffer)
             }
             try await writer.finish(nil)

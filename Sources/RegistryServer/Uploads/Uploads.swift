@@ -52,14 +52,15 @@ final class Uploads: Sendable {
                 try await store.validationSet(ensemble: ensemble.name, epoch: ensemble.epoch.number)
             }
             let ingest = try PredictionIngest(
-                format: encoding.format, gzip: encoding.gzip, validation: index, classes: ensemble.classes,
+                format: encoding.format, gzip: encoding.gzip, validation: index,
                 spoolDirectory: spoolDirectory, limits: ingestLimits)
             try await stream(request, digest: encoding.digest) { try ingest.consume($0) }
             let spooled = try ingest.finish()
             defer { spooled.close() }
             let submission = RegistryStore.NewSubmission(
                 ensemble: ensemble.name, epoch: ensemble.epoch.number, model: model, metadata: metadata,
-                predictions: spooled.digest, rowCount: spooled.rowCount, missingRowCount: spooled.missingRowCount,
+                predictions: spooled.digest, rowCount: spooled.rowCount - spooled.missingRowCount,
+                missingRowCount: spooled.missingRowCount,
                 idempotencyKey: idempotencyKey, actor: actor)
             return try await store.submit(submission) { write in
                 try await spooled.withBlocks { try await write($0) }
