@@ -1,4 +1,5 @@
-/// One decision tree as flat arrays; nodes are numbered from the root (0), a negative child `c` is leaf `-c - 1` (`~c`).
+/// One decision tree as flat arrays; nodes are numbered from the root (0), a negative child `c` is leaf `-c - 1`
+/// (`~c`).
 ///
 /// The numbering, fields and decision bits are those of LightGBM's text model.
 public struct Tree: Hashable, Sendable {

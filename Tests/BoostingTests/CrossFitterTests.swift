@@ -35,7 +35,8 @@ struct CrossFitterTests {
 
     static let mixtures: [[ColumnKind]] = [
         [.dense, .dense, .dense], [.neighbours, .neighbours, .neighbours, .neighbours], [.missing, .dense, .missing],
-        [.dense, .constant, .neighbours], [.constant, .dense], [.constant], [.mixed, .mixed, .dense], ColumnKind.allCases,
+        [.dense, .constant, .neighbours], [.constant, .dense], [.constant], [.mixed, .mixed, .dense],
+        ColumnKind.allCases,
     ]
 
     /// Over 10,000 rows LightGBM would bundle columns that are rarely non-zero together.
@@ -94,7 +95,8 @@ struct CrossFitterTests {
         func code(labels: [Int], folds: [Int], foldCount: Int = 2, classCount: Int = 2) -> BoostingError.Code? {
             do throws(BoostingError) {
                 _ = try CrossFitter(
-                    library: library, labels: labels, folds: folds, foldCount: foldCount, classCount: classCount, parameters: .standard)
+                    library: library, labels: labels, folds: folds, foldCount: foldCount, classCount: classCount,
+                    parameters: .standard)
                 return nil
             } catch { return error.code }
         }
@@ -118,7 +120,8 @@ struct CrossFitterTests {
 
     static func fitter(rowCount: Int, parameters: BoostingParameters) throws -> CrossFitter {
         try CrossFitter(
-            library: .load(), labels: (0..<rowCount).map(label), folds: folds(rowCount), foldCount: 5, classCount: classCount,
+            library: .load(), labels: (0..<rowCount).map(label), folds: folds(rowCount), foldCount: 5,
+            classCount: classCount,
             parameters: parameters)
     }
 
