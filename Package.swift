@@ -72,7 +72,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("Postgres", ["CLibpq", .deque, .logging, .serviceLifecycle]),
         library("PostgresCluster", [.logging]),
-        library("RegistryStore", ["EnsembleModel", "Postgres", .crypto, .logging]),
+        library("RegistryStore", ["EnsembleModel", "Postgres", .logging]),
 
         // Wire types and their client.
         library("RegistryAPI", ["EnsembleModel"]),
@@ -106,7 +106,7 @@ let package = Package(
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),
         tests("PostgresTests", ["Postgres", "RegistryTesting"]),
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
-        tests("RegistryStoreTests", ["RegistryStore", "RegistryTesting"]),
+        tests("RegistryStoreTests", ["EnsembleModel", "Postgres", "RegistryStore", "RegistryTesting", .logging]),
         tests("RegistryServerTests", ["RegistryServer", "RegistryWorker", "RegistryTesting", .hummingbirdTesting]),
         tests("RegistryCommandsTests", ["RegistryCommands", "RegistryTesting"]),
         tests("ServingNodeTests", ["ServingNode", "RegistryTesting", .hummingbirdTesting]),
