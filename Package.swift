@@ -72,7 +72,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("Postgres", ["CLibpq", .deque, .logging, .serviceLifecycle]),
         library("PostgresCluster", [.logging]),
-        library("RegistryStore", ["EnsembleModel", "Postgres", .crypto, .logging]),
+        library("RegistryStore", ["EnsembleModel", "Postgres", .logging]),
 
         // The streaming check of uploads: bytes in, blocks of probabilities out, in bounded memory.
         library("Ingest", ["CZlib", "EnsembleModel"]),
@@ -122,7 +122,7 @@ let package = Package(
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),
         tests("PostgresTests", ["Postgres", "RegistryTesting"]),
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
-        tests("RegistryStoreTests", ["RegistryStore", "RegistryTesting"]),
+        tests("RegistryStoreTests", ["EnsembleModel", "Postgres", "RegistryStore", "RegistryTesting", .logging]),
         tests("RegistryServerTests", ["RegistryServer", "RegistryWorker", "RegistryTesting", .hummingbirdTesting]),
         tests(
             "RegistryCommandsTests",

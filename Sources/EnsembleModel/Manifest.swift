@@ -53,9 +53,13 @@ public struct Manifest: Hashable, Sendable, Codable {
         public var format: String
 
         public init(_ combiner: Combiner) {
-            sha256 = combiner.digest
-            bytes = combiner.text.count
-            trees = combiner.treeCount
+            self.init(sha256: combiner.digest, bytes: combiner.text.count, trees: combiner.treeCount)
+        }
+
+        public init(sha256: ContentDigest, bytes: Int, trees: Int) {
+            self.sha256 = sha256
+            self.bytes = bytes
+            self.trees = trees
             format = "lightgbm-text-v4"
         }
     }
