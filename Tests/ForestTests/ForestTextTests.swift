@@ -1,0 +1,6 @@
+import Forest
+import Testing
+
+struct ForestTextTests {
+    @Test func placeholder() {}
+}
