@@ -76,7 +76,12 @@ let package = Package(
 
         // Wire types and their client.
         library("RegistryAPI", ["EnsembleModel"]),
-        library("RegistryClient", ["RegistryAPI", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1]),
+        library(
+            "RegistryClient",
+            [
+                "EnsembleModel", "RegistryAPI",
+                .asyncHTTPClient, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1, .nioPosix,
+            ]),
 
         // The three programs' libraries.
         library("RegistryWorker", ["Boosting", "Evaluation", "RegistryStore", .logging, .serviceLifecycle]),
