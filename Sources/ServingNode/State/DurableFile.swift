@@ -10,10 +10,10 @@ enum DurableFile {
         let unfinished = file.path + unfinishedSuffix
         let descriptor = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .unusable(unfinished, errno) }
-        do {
+        do throws(NodeError) {
             defer { close(descriptor) }
             try writeAll(bytes, to: descriptor, path: unfinished)
-            guard fsync(descriptor) == 0 else { throw NodeError.unusable(unfinished, errno) }
+            guard fsync(descriptor) == 0 else { throw .unusable(unfinished, errno) }
         } catch {
             unlink(unfinished)
             throw error
