@@ -16,6 +16,7 @@ extension Target.Dependency {
     static let deque = Self.product(name: "DequeModule", package: "swift-collections")
     static let httpTypes = Self.product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = Self.product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdCore = Self.product(name: "HummingbirdCore", package: "hummingbird")
     static let hummingbirdTesting = Self.product(name: "HummingbirdTesting", package: "hummingbird")
     static let logging = Self.product(name: "Logging", package: "swift-log")
     static let nioCore = Self.product(name: "NIOCore", package: "swift-nio")
@@ -23,6 +24,7 @@ extension Target.Dependency {
     static let nioHTTP1 = Self.product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = Self.product(name: "NIOPosix", package: "swift-nio")
     static let serviceLifecycle = Self.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let unixSignals = Self.product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let yams = Self.product(name: "Yams", package: "Yams")
 }
 
@@ -103,14 +105,14 @@ let package = Package(
         library(
             "ServingNode",
             [
-                "Forest", "RegistryClient",
-                .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
+                "EnsembleModel", "Forest", "RegistryAPI", "RegistryClient",
+                .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle, .unixSignals,
             ]),
         program(
             "registryd",
             ["EnsembleModel", "RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
         program("registry", ["RegistryCommands"]),
-        program("registry-node", ["ServingNode", .argumentParser, .logging, .serviceLifecycle]),
+        program("registry-node", ["ServingNode", .argumentParser, .logging]),
 
         // Tests.
         library("RegistryTesting", ["EnsembleModel", "Postgres", "PostgresCluster", .logging]),

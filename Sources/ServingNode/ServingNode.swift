@@ -1,1 +1,118 @@
-// Placeholder of the frame; replaced by the module's first file.
+import EnsembleModel
+import Foundation
+import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOCore
+import RegistryClient
+import ServiceLifecycle
+import Synchronization
+import UnixSignals
+
+/// A serving node: follows ensembles and answers for them by the Open Inference Protocol v2.
+public struct ServingNode: Sendable {
+    /// The version that the node reports.
+    public static let version = "0.1.0"
+
+    private struct Ensemble {
+        let served: ServedEnsemble
+        let slots: EnsembleSlots
+    }
+
+    private let configuration: NodeConfiguration
+    private let limits: NodeLimits
+    private let logger: Logger
+    private let ensembles: [Ensemble]
+    /// Held as long as the node, and with it the lock.
+    private let state: StateDirectory
+
+    /// Locks the state directory and loads what was served last; the registry need not be there.
+    ///
+    /// - Throws: ``NodeError`` when the state directory is in use or not usable.
+    public init(configuration: NodeConfiguration, limits: NodeLimits = NodeLimits(), logger: Logger) throws(NodeError) {
+        self.configuration = configuration
+        self.limits = limits
+        self.logger = logger
+        state = try StateDirectory(path: configuration.stateDirectory)
+        var ensembles: [Ensemble] = []
+        for name in configuration.ensembles {
+            let slots = try state.slots(of: name, limits: limits)
+            let loaded = slots.load(logger: logger.with("ensemble", name))
+            if let loaded {
+                logger.notice(
+                    "Serving the last good manifest",
+                    metadata: ["ensemble": "\(name)", "sequence": "\(loaded.manifest.sequence)", "sha256": "\(loaded.document.digest)"])
+            }
+            ensembles.append(Ensemble(served: ServedEnsemble(name: name, loaded: loaded), slots: slots))
+        }
+        self.ensembles = ensembles
+    }
+
+    /// Follows and answers until SIGTERM, SIGINT or the cancellation of the task; then requests in hand are finished and every
+    /// connection is closed.
+    ///
+    /// - Throws: ``NodeError`` with code `cannotListen`.
+    public func run() async throws {
+        let client = try configuration.client(limits: limits)
+        let isListening = Atomic(false)
+        do {
+            try await RegistryClient.withClient(configuration: client, logger: logger) { client in
+                let services = followers(client: client) as [any Service] + [server { isListening.store(true, ordering: .relaxed) }]
+                var group = ServiceGroupConfiguration(
+                    services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+                group.maximumGracefulShutdownDuration = limits.shutdownGrace
+                try await ServiceGroup(configuration: group).run()
+            }
+        } catch where !isListening.load(ordering: .relaxed) {
+            throw NodeError(.cannotListen, "cannot listen on \(configuration.listen): choose another address", cause: error)
+        }
+    }
+
+    private func followers(client: RegistryClient) -> [Follower] {
+        ensembles.map { ensemble in
+            Follower(
+                ensemble.served, slots: ensemble.slots, client: client, interval: configuration.pollInterval, limits: limits,
+                logger: logger.with("ensemble", ensemble.served.name))
+        }
+    }
+
+    private func server(onListening: @escaping @Sendable () -> Void) -> some ApplicationProtocol {
+        let connection = HTTP1Channel.Configuration(
+            idleTimeout: .init(limits.idleConnection),
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: limits.headerFields))
+        return Application(
+            router: InferenceRoutes(ensembles.map(\.served), limits: limits).router(),
+            server: .http1(configuration: connection),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.listen.host, port: configuration.listen.port),
+                availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
+            onServerRunning: { channel in
+                onListening()
+                announce(channel)
+            },
+            logger: logger)
+    }
+
+    /// Tells people and scripts where the node listens; with port 0 nobody else knows.
+    private func announce(_ channel: any Channel) {
+        let port = channel.localAddress?.port ?? configuration.listen.port
+        let address = NodeConfiguration.ListenAddress(host: configuration.listen.host, port: port)
+        logger.notice("Listening", metadata: ["address": "\(address)"])
+        guard let file = configuration.addressFile else { return }
+        do {
+            try DurableFile.write(Array("\(address)\n".utf8), to: URL(fileURLWithPath: file))
+        } catch {
+            logger.error("Could not write the address file", metadata: ["reason": "\(error)"])
+        }
+    }
+}
+
+extension Logger {
+    /// A logger that says this with every line.
+    fileprivate func with(_ key: String, _ value: String) -> Logger {
+        var logger = self
+        logger[metadataKey: key] = "\(value)"
+        return logger
+    }
+}

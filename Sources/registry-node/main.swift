@@ -1,1 +1,55 @@
-print("frame")
+import ArgumentParser
+import Foundation
+import Logging
+import ServingNode
+
+struct RegistryNode: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "registry-node", abstract: "Serves the champions that a registry publishes.",
+        version: ServingNode.version, subcommands: [Run.self])
+}
+
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Follow ensembles and answer for them.",
+        discussion: """
+            Answers the Open Inference Protocol v2 under /v2. What was served last is kept on disk and served again after a \
+            restart, also while the registry is away.
+            """)
+
+    @Option(help: ArgumentHelp("Address of the registry.", valueName: "url"))
+    var registry: String
+
+    @Option(help: ArgumentHelp("An ensemble to follow; may be given several times.", valueName: "name"))
+    var ensemble: [String]
+
+    @Option(help: ArgumentHelp("Directory for the last good manifests.", valueName: "dir"))
+    var state: String
+
+    @Option(help: ArgumentHelp("Where to answer; port 0 lets the system choose.", valueName: "host:port"))
+    var listen = "127.0.0.1:8480"
+
+    @Option(help: ArgumentHelp("File to write the chosen address to.", valueName: "file"))
+    var addressFile: String?
+
+    @Option(help: ArgumentHelp("File that holds the token; otherwise the environment's REGISTRY_TOKEN.", valueName: "file"))
+    var tokenFile: String?
+
+    @Option(help: ArgumentHelp("Time between two looks at the registry.", valueName: "seconds"))
+    var pollSeconds = 2.0
+
+    func run() async throws {
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        let configuration = try NodeConfiguration(
+            registry: registry, token: token(), ensembles: ensemble, stateDirectory: state, listen: listen,
+            addressFile: addressFile, pollSeconds: pollSeconds)
+        try await ServingNode(configuration: configuration, logger: Logger(label: "registry-node")).run()
+    }
+
+    private func token() throws -> String? {
+        guard let tokenFile else { return ProcessInfo.processInfo.environment["REGISTRY_TOKEN"] }
+        return try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
+
+await RegistryNode.main()

@@ -1,0 +1,93 @@
+import EnsembleModel
+import RegistryClient
+
+/// What a serving node follows, where it keeps it and where it answers.
+public struct NodeConfiguration: Sendable {
+    /// A host and a port to listen on; port 0 lets the system choose.
+    struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
+        let host: String
+        let port: Int
+
+        /// Parses `HOST:PORT`; an IPv6 address stands in brackets.
+        init(_ text: String) throws(NodeError) {
+            guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+                throw Self.unusable(text)
+            }
+            var host = text[..<colon]
+            if host.first == "[", host.last == "]" {
+                host = host.dropFirst().dropLast()
+            } else if host.contains(":") {
+                throw Self.unusable(text)
+            }
+            guard !host.isEmpty else { throw Self.unusable(text) }
+            self.host = String(host)
+            self.port = Int(port)
+        }
+
+        init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+
+        var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+        private static func unusable(_ text: String) -> NodeError {
+            NodeError(.invalidConfiguration, "'\(text.prefix(80))' is not an address to listen on: write HOST:PORT, such as 127.0.0.1:8480")
+        }
+    }
+
+    let registryURL: String
+    let token: String?
+    let ensembles: [String]
+    let stateDirectory: String
+    let listen: ListenAddress
+    let addressFile: String?
+    let pollInterval: Duration
+
+    /// Checks what a node is started with.
+    ///
+    /// - Parameters:
+    ///   - registry: address of the registry, e.g. `http://127.0.0.1:8470`.
+    ///   - token: a token with the scope `node` or `read`.
+    ///   - ensembles: names of the ensembles to follow, at least one.
+    ///   - stateDirectory: where the last good manifests are kept; made when it is not there.
+    ///   - listen: `HOST:PORT`; port 0 lets the system choose.
+    ///   - addressFile: where the address is written, as `HOST:PORT`, once the node listens.
+    ///   - pollSeconds: time between two looks at the registry, in seconds.
+    /// - Throws: ``NodeError`` with code `invalidConfiguration`.
+    public init(
+        registry: String, token: String?, ensembles: [String], stateDirectory: String, listen: String,
+        addressFile: String? = nil, pollSeconds: Double = 2
+    ) throws(NodeError) {
+        guard !ensembles.isEmpty, Set(ensembles).count == ensembles.count else {
+            throw NodeError(.invalidConfiguration, "name the ensembles to follow, each once")
+        }
+        do {
+            for ensemble in ensembles { try Name.check(ensemble, as: "ensemble") }
+        } catch {
+            throw NodeError(.invalidConfiguration, error.message)
+        }
+        guard (0.1...3600).contains(pollSeconds) else {
+            throw NodeError(.invalidConfiguration, "the poll interval is \(pollSeconds) s; it must be between 0.1 and 3600 s")
+        }
+        registryURL = registry
+        self.token = token
+        self.ensembles = ensembles
+        self.stateDirectory = stateDirectory
+        self.listen = try ListenAddress(listen)
+        self.addressFile = addressFile
+        pollInterval = .seconds(pollSeconds)
+        _ = try client(limits: NodeLimits())
+    }
+
+    /// How the registry is asked: once a poll, because the follower has a backoff of its own.
+    func client(limits: NodeLimits) throws(NodeError) -> RegistryClientConfiguration {
+        do {
+            return try RegistryClientConfiguration(
+                baseURL: registryURL, token: token, timeouts: .init(answer: limits.registryAnswer, idle: limits.registryAnswer),
+                retries: .never, maximumAnswerBytes: limits.manifestBytes)
+        } catch {
+            throw NodeError(.invalidConfiguration, error.message)
+        }
+    }
+}

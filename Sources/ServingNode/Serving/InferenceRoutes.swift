@@ -1,0 +1,122 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOFoundationCompat
+
+/// The Open Inference Protocol v2 over HTTP, for the ensembles of a node.
+struct InferenceRoutes {
+    private let ensembles: [String: ServedEnsemble]
+    private let limits: NodeLimits
+    private let bodies: ByteBudget
+
+    init(_ ensembles: [ServedEnsemble], limits: NodeLimits) {
+        self.ensembles = Dictionary(uniqueKeysWithValues: ensembles.map { ($0.name, $0) })
+        self.limits = limits
+        bodies = ByteBudget(limit: limits.bodyBytesTogether)
+    }
+
+    /// A router with all routes and the protocol's form of errors.
+    func router() -> Router<BasicRequestContext> {
+        let router = Router()
+        router.add(middleware: ProtocolErrors())
+        router.get("/v2", use: server)
+        router.get("/v2/health/live", use: live)
+        router.get("/v2/health/ready", use: ready)
+        for path in ["/v2/models/:ensemble", "/v2/models/:ensemble/versions/:version"] {
+            let model = router.group(RouterPath(path))
+            model.get("", use: metadata)
+            model.get("ready", use: modelReady)
+            model.post("infer", use: infer)
+        }
+        return router
+    }
+
+    @Sendable private func server(_ request: Request, _ context: BasicRequestContext) throws -> Response {
+        try .json(Metadata.Server())
+    }
+
+    @Sendable private func live(_ request: Request, _ context: BasicRequestContext) throws -> Response {
+        try .json(["live": true])
+    }
+
+    @Sendable private func ready(_ request: Request, _ context: BasicRequestContext) throws -> Response {
+        let waiting = ensembles.values.filter { $0.current == nil }.map(\.name).sorted()
+        guard waiting.isEmpty else {
+            throw NodeError(.notReady, "nothing to serve yet for \(waiting.joined(separator: ", "))")
+        }
+        return try .json(["ready": true])
+    }
+
+    @Sendable private func metadata(_ request: Request, _ context: BasicRequestContext) throws -> Response {
+        try .json(Metadata.Model(loaded(context)))
+    }
+
+    @Sendable private func modelReady(_ request: Request, _ context: BasicRequestContext) throws -> Response {
+        struct Ready: Encodable {
+            var name: String
+            var ready = true
+        }
+        return try .json(Ready(name: loaded(context).manifest.ensemble))
+    }
+
+    @Sendable private func infer(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+        if let name = HTTPField.Name("Inference-Header-Content-Length"), request.headers[name] != nil {
+            throw NodeError(.badRequest, "the binary tensor data extension is not supported: send the tensors' data as JSON")
+        }
+        _ = try loaded(context)
+        let declared = request.headers[.contentLength].flatMap { Int($0) } ?? limits.bodyBytes
+        guard declared <= limits.bodyBytes else { throw Self.tooLarge(limits) }
+        return try await bodies.with(declared) {
+            let body: ByteBuffer
+            do {
+                body = try await request.body.collect(upTo: limits.bodyBytes)
+            } catch is NIOTooManyBytesError {
+                throw Self.tooLarge(limits)
+            }
+            // Taken once the request is here whole: everything in the answer is from this one champion.
+            return try answer(Array(body.readableBytesView), by: loaded(context))
+        }
+    }
+
+    private func answer(_ body: [UInt8], by ensemble: LoadedEnsemble) throws(NodeError) -> Response {
+        let request = try InferenceRequest(body: body, limits: limits)
+        let outputs = try OutputTensor.wanted(by: request)
+        let answer = try ensemble.answer(request, limits: limits)
+        let response = InferenceResponse(answer, of: ensemble, id: request.id, outputs: outputs)
+        return .json(bytes: ByteBuffer(bytes: response.bytes))
+    }
+
+    /// The champion that the path names.
+    private func loaded(_ context: BasicRequestContext) throws(NodeError) -> LoadedEnsemble {
+        let name = context.parameters.get("ensemble") ?? ""
+        guard let served = ensembles[name] else {
+            throw NodeError(
+                .notFound, "model '\(name.prefix(128))' is not served here; there is \(ensembles.keys.sorted().joined(separator: ", "))")
+        }
+        guard let loaded = served.current else { throw NodeError(.notReady, "nothing to serve yet for '\(name)'") }
+        if let version = context.parameters.get("version"), version != "\(loaded.manifest.sequence)" {
+            throw NodeError(
+                .notFound, "version '\(version.prefix(40))' of '\(name)' is not served; the current one is \(loaded.manifest.sequence)")
+        }
+        return loaded
+    }
+
+    private static func tooLarge(_ limits: NodeLimits) -> NodeError {
+        NodeError(.tooLarge, "the body is larger than \(limits.bodyBytes) bytes: send fewer rows a request")
+    }
+}
+
+extension Response {
+    /// An answer in JSON with sorted keys.
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try .json(bytes: ByteBuffer(data: encoder.encode(value)), status: status)
+    }
+
+    /// An answer of JSON that is written already.
+    static func json(bytes: ByteBuffer, status: HTTPResponse.Status = .ok) -> Response {
+        Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: bytes))
+    }
+}
