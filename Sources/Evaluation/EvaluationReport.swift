@@ -45,7 +45,7 @@ struct EvaluationReport {
     func outcome(_ coalitions: Coalitions) throws -> EvaluationOutcome {
         let after = coalitions.known(membersAfter)
         let models = try after.map { try coalitions.models(of: $0) } ?? []
-        let combiner = verdict.isAdmission ? try Self.combiner(models) : nil
+        let combiner = verdict.isAdmission ? try combiner(models) : nil
         let metrics = try metrics(before: coalitions.known(membersBefore), after: after)
         let evidence = Evidence(
             kind: request.kind, challenger: request.challenger, validation: inputs.validation.digest,
@@ -67,10 +67,28 @@ struct EvaluationReport {
     }
 
     /// The five fold models averaged on the raw-score scale: better on unseen rows than one refit on all rows (DECISION.md, step 11).
-    private static func combiner(_ models: [FoldModel]) throws -> Combiner {
+    private func combiner(_ models: [FoldModel]) throws -> Combiner {
         let text = try Forest.averaged(lightGBMTexts: models.map(\.text))
-        return Combiner(text: text, treeCount: models.reduce(0) { $0 + $1.forest.trees.count })
+        let forest = try Forest(lightGBMText: text)
+        return Combiner(text: text, treeCount: forest.trees.count, golden: try goldenRows(of: forest))
     }
+
+    /// The first rows that every member covers, with the combiner's raw scores.
+    private func goldenRows(of forest: Forest) throws -> GoldenRows {
+        let members = try membersAfter.map { try inputs.candidate($0).predictions }
+        let rows = inputs.validation.rowIDs.indices.lazy
+            .filter { row in !members.contains { $0.isMissing(row: row) } }
+            .prefix(Self.goldenRowCount)
+        let columns = try inputs.columns(of: membersAfter, rows: ArraySlice(rows))
+        let scores = forest.rawScores(rows: columns)
+        let (width, classes) = (forest.featureCount, forest.classCount)
+        return GoldenRows(
+            inputs: (0..<columns.count / width).map { columns[$0 * width..<($0 + 1) * width].map { Float($0) } },
+            rawScores: (0..<columns.count / width).map { Array(scores[$0 * classes..<($0 + 1) * classes]) })
+    }
+
+    /// Rows that a node checks itself with: enough to notice a wrong scorer, few enough to travel in every manifest.
+    private static let goldenRowCount = 4
 
     private func metrics(before: Coalitions.Fit?, after: Coalitions.Fit?) throws -> [MetricsRow] {
         let validation = inputs.validation
