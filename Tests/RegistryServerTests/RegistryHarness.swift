@@ -28,28 +28,36 @@ struct RegistryHarness {
     static func with(
         limits: DaemonLimits = DaemonLimits(), _ body: @escaping @Sendable (RegistryHarness) async throws -> Void
     ) async throws {
-        let database = try await TestCluster.makeDatabase()
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let postgres = PostgresClient(configuration: PostgresConfiguration(connectionString: database), logger: logger)
-        do {
-            let store = RegistryStore(client: postgres, logger: logger)
-            _ = try await store.migrate()
-            let (_, admin) = try await store.createToken(name: "tester", scopes: [.admin], actor: "test")
-            let worker = EvaluationWorker(
-                store: store, library: try LightGBM.load(), configuration: .init(name: "test", threads: 1), logger: logger)
-            try await ScratchDirectory.with { directory in
-                let router = RegistryDaemon.router(store: store, limits: limits, spoolDirectory: directory.path)
-                try await Application(router: router, logger: logger).test(.router) { client in
-                    try await body(
-                        RegistryHarness(client: client, store: store, worker: worker, database: database, admin: admin))
-                }
+        try await TestCluster.withDatabase { database in
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let postgres = PostgresClient(
+                configuration: PostgresConfiguration(connectionString: database), logger: logger)
+            do {
+                try await run(postgres, database: database, limits: limits, logger: logger, body)
+            } catch {
+                await postgres.shutdown()
+                throw error
             }
-        } catch {
             await postgres.shutdown()
-            throw error
         }
-        await postgres.shutdown()
-        try await TestCluster.dropDatabase(database)
+    }
+
+    private static func run(
+        _ postgres: PostgresClient, database: String, limits: DaemonLimits, logger: Logger,
+        _ body: @escaping @Sendable (RegistryHarness) async throws -> Void
+    ) async throws {
+        let store = RegistryStore(client: postgres, logger: logger)
+        _ = try await store.migrate()
+        let (_, admin) = try await store.createToken(name: "tester", scopes: [.admin], actor: "test")
+        let worker = EvaluationWorker(
+            store: store, library: try LightGBM.load(), configuration: .init(name: "test", threads: 1), logger: logger)
+        try await ScratchDirectory.with { directory in
+            let router = RegistryDaemon.router(store: store, limits: limits, spoolDirectory: directory.path)
+            try await Application(router: router, logger: logger).test(.router) { client in
+                try await body(
+                    RegistryHarness(client: client, store: store, worker: worker, database: database, admin: admin))
+            }
+        }
     }
 
     /// Sends a request, with the admin's token unless told otherwise.
