@@ -91,13 +91,12 @@ let package = Package(
         // The three programs' libraries.
         library(
             "RegistryWorker",
-            ["Boosting", "EnsembleModel", "Evaluation", "Postgres", "RegistryStore", .logging, .serviceLifecycle]),
+            ["Boosting", "EnsembleModel", "Evaluation", "Postgres", "RegistryStore", .logging, .serviceLifecycle, .unixSignals]),
         library(
             "RegistryServer",
             [
                 "EnsembleModel", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI", "RegistryStore",
-                .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .nioPosix,
-                .serviceLifecycle,
+                .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle, .unixSignals,
             ]),
         library(
             "RegistryCommands",

@@ -92,20 +92,3 @@ public struct EvaluationRequest: Sendable {
         }
     }
 }
-
-/// How far an evaluation is.
-public struct EvaluationProgress: Hashable, Sendable {
-    /// What is being done: `preset`, `search`, `polish`, `cross-fit`, `utility`.
-    public var phase: String
-    /// Sets fitted in this phase.
-    public var completed: Int
-    /// Sets to fit in this phase, at most.
-    public var total: Int
-
-    /// Creates a progress report.
-    public init(phase: String, completed: Int, total: Int) {
-        self.phase = phase
-        self.completed = completed
-        self.total = total
-    }
-}

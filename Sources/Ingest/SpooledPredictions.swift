@@ -43,7 +43,9 @@ public final class SpooledPredictions: Sendable {
     }
 
     /// Passes every block on, in row-id order.
-    public func withBlocks(_ body: ([UInt8]) async throws -> Void) async throws {
+    public nonisolated(nonsending) func withBlocks(
+        _ body: nonisolated(nonsending) ([UInt8]) async throws -> Void
+    ) async throws {
         for index in 0..<blockCount { try await body(block(index)) }
     }
 

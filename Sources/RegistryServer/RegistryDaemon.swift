@@ -1,10 +1,13 @@
+import EnsembleModel
 import Foundation
 public import Hummingbird
 public import Logging
 import Postgres
 import PostgresCluster
+import RegistryAPI
 public import RegistryStore
 import ServiceLifecycle
+import UnixSignals
 
 /// The registry daemon: the HTTP API, the publisher and its workers, over one database.
 public struct RegistryDaemon: Sendable {

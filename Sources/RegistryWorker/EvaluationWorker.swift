@@ -90,9 +90,9 @@ public struct EvaluationWorker: Service {
     private func carryOut(_ claim: RegistryStore.Claim, logger: Logger) async throws {
         let began = ContinuousClock.now
         let request = try await inputs.request(for: claim)
-        let outcome = try await withLease(claim) { progress, cancelled in
+        let outcome = try await withLease(claim) { board in
             try Evaluator(library: library, threads: configuration.threads)
-                .evaluate(request, progress: progress, isCancelled: cancelled)
+                .evaluate(request, progress: board.post, isCancelled: board.isStopped)
         }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         try await store.complete(
@@ -103,16 +103,13 @@ public struct EvaluationWorker: Service {
 
     /// Runs a computation on a thread of its own while a task keeps the lease.
     private func withLease(
-        _ claim: RegistryStore.Claim,
-        compute:
-            @escaping @Sendable (_ progress: (EvaluationProgress) -> Void, _ isCancelled: () -> Bool) throws ->
-            EvaluationOutcome
+        _ claim: RegistryStore.Claim, compute: @escaping @Sendable (ProgressBoard) throws -> EvaluationOutcome
     ) async throws -> EvaluationOutcome {
         let board = ProgressBoard()
         return try await withThrowingTaskGroup(of: EvaluationOutcome?.self) { group in
             group.addTask {
                 try await withTaskCancellationHandler {
-                    try await ComputeThread.run { try compute(board.post, board.isStopped) }
+                    try await ComputeThread.run { try compute(board) }
                 } onCancel: {
                     board.requestStop()
                 }

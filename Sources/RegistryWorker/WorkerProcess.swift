@@ -3,7 +3,8 @@ import Foundation
 public import Logging
 import Postgres
 import RegistryStore
-public import ServiceLifecycle
+import ServiceLifecycle
+import UnixSignals
 
 /// A worker as a process of its own: database, LightGBM and the evaluation loop.
 public struct WorkerProcess: Sendable {

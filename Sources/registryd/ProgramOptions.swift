@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
-import Logging
+public import Logging
 
 /// Options about logging, the same for all commands.
 struct LoggingOptions: ParsableArguments {

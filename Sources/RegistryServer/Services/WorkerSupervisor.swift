@@ -24,9 +24,9 @@ struct WorkerSupervisor: Service {
     let logger: Logger
 
     func run() async throws {
-        let delays = BackoffDelays(first: .milliseconds(200), last: .seconds(30))
-        var failures = 0
         await cancelWhenGracefulShutdown {
+            let delays = BackoffDelays(first: .milliseconds(200), last: .seconds(30))
+            var failures = 0
             while !Task.isCancelled {
                 let started = ContinuousClock.now
                 do {

@@ -1,4 +1,3 @@
-import Crypto
 import EnsembleModel
 import Foundation
 import HTTPTypes
@@ -48,7 +47,7 @@ final class Uploads: Sendable {
     ) async throws -> (record: SubmissionRecord, created: Bool) {
         try await withTurn {
             let encoding = try UploadEncoding(request, limits: limits)
-            let index = try await indexes.index(of: ensemble.epoch.validation) {
+            let index = try await indexes.index(of: ensemble.epoch.validation) { [store] in
                 try await store.validationSet(ensemble: ensemble.name, epoch: ensemble.epoch.number)
             }
             let ingest = try PredictionIngest(
@@ -56,7 +55,6 @@ final class Uploads: Sendable {
                 spoolDirectory: spoolDirectory, limits: ingestLimits)
             try await stream(request, digest: encoding.digest) { try ingest.consume($0) }
             let spooled = try ingest.finish()
-            defer { spooled.close() }
             let submission = RegistryStore.NewSubmission(
                 ensemble: ensemble.name, epoch: ensemble.epoch.number, model: model, metadata: metadata,
                 predictions: spooled.digest, rowCount: spooled.rowCount - spooled.missingRowCount,

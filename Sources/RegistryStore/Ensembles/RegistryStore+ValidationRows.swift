@@ -33,8 +33,8 @@ extension RegistryStore {
     /// no connection while `body` runs.
     ///
     /// - Throws: ``StoreError`` with code `ensembleNotFound`, before `body` is called; what `body` throws.
-    public nonisolated(nonsending) func withValidationRows(
-        ensemble: String, _ body: nonisolated(nonsending) (_ block: [(id: String, group: String)]) async throws -> Void
+    public func withValidationRows(
+        ensemble: String, _ body: (_ block: [(id: String, group: String)]) async throws -> Void
     ) async throws {
         let stored = try await storedSet(ensemble: ensemble, epoch: "h.epoch")
         for block in 0..<stored.blockCount {
