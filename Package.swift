@@ -124,7 +124,13 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "RegistryTesting"]),
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
         tests("RegistryStoreTests", ["EnsembleModel", "Postgres", "RegistryStore", "RegistryTesting", .logging]),
-        tests("RegistryServerTests", ["RegistryServer", "RegistryWorker", "RegistryTesting", .hummingbirdTesting]),
+        tests(
+            "RegistryServerTests",
+            [
+                "Boosting", "EnsembleModel", "Forest", "Postgres", "RegistryAPI", "RegistryServer", "RegistryStore",
+                "RegistryTesting", "RegistryWorker",
+                .httpTypes, .hummingbird, .hummingbirdTesting, .logging, .nioCore, .nioFoundationCompat, .yams,
+            ]),
         tests(
             "RegistryCommandsTests",
             [
@@ -132,6 +138,9 @@ let package = Package(
                 .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
             ]),
         tests("ServingNodeTests", ["ServingNode", "RegistryTesting", .hummingbirdTesting]),
+        tests(
+            "SystemTests",
+            ["EnsembleModel", "Forest", "RegistryAPI", "RegistryTesting", "registry", "registry-node", "registryd"]),
         tests("RepositoryTests", []),
     ]
 )
