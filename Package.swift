@@ -116,7 +116,9 @@ let package = Package(
         tests("RegistryStoreTests", ["RegistryStore", "RegistryTesting"]),
         tests("RegistryServerTests", ["RegistryServer", "RegistryWorker", "RegistryTesting", .hummingbirdTesting]),
         tests("RegistryCommandsTests", ["RegistryCommands", "RegistryTesting"]),
-        tests("ServingNodeTests", ["ServingNode", "RegistryTesting", .hummingbirdTesting]),
+        tests(
+            "ServingNodeTests",
+            ["EnsembleModel", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting", "ServingNode", .asyncHTTPClient, .hummingbirdTesting]),
         tests("RepositoryTests", []),
     ]
 )
