@@ -137,7 +137,12 @@ let package = Package(
                 "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands",
                 .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
             ]),
-        tests("ServingNodeTests", ["ServingNode", "RegistryTesting", .hummingbirdTesting]),
+        tests(
+            "ServingNodeTests",
+            [
+                "EnsembleModel", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting", "ServingNode",
+                .asyncHTTPClient, .hummingbirdTesting,
+            ]),
         tests(
             "SystemTests",
             ["EnsembleModel", "Forest", "RegistryAPI", "RegistryTesting", "registry", "registry-node", "registryd"]),

@@ -53,11 +53,21 @@ public struct ServingNode: Sendable {
     ///
     /// - Throws: ``NodeError`` with code `cannotListen`.
     public func run() async throws {
+        try await run { _ in }
+    }
+
+    /// Runs; `onListening` is told the address once the node answers.
+    func run(onListening: @escaping @Sendable (NodeConfiguration.ListenAddress) -> Void) async throws {
         let client = try configuration.client(limits: limits)
         let isListening = Atomic(false)
         do {
             try await RegistryClient.withClient(configuration: client, logger: logger) { client in
-                let services = followers(client: client) as [any Service] + [server { isListening.store(true, ordering: .relaxed) }]
+                let server = server { address in
+                    isListening.store(true, ordering: .relaxed)
+                    announce(address)
+                    onListening(address)
+                }
+                let services = followers(client: client) as [any Service] + [server]
                 var group = ServiceGroupConfiguration(
                     services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
                 group.maximumGracefulShutdownDuration = limits.shutdownGrace
@@ -76,7 +86,10 @@ public struct ServingNode: Sendable {
         }
     }
 
-    private func server(onListening: @escaping @Sendable () -> Void) -> some ApplicationProtocol {
+    private func server(
+        onListening: @escaping @Sendable (NodeConfiguration.ListenAddress) -> Void
+    ) -> some ApplicationProtocol {
+        let listen = configuration.listen
         let connection = HTTP1Channel.Configuration(
             idleTimeout: .init(limits.idleConnection),
             httpDecoderConfiguration: .init(
@@ -85,19 +98,16 @@ public struct ServingNode: Sendable {
             router: InferenceRoutes(ensembles.map(\.served), limits: limits).router(),
             server: .http1(configuration: connection),
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.listen.host, port: configuration.listen.port),
+                address: .hostname(listen.host, port: listen.port),
                 availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
             onServerRunning: { channel in
-                onListening()
-                announce(channel)
+                onListening(.init(host: listen.host, port: channel.localAddress?.port ?? listen.port))
             },
             logger: logger)
     }
 
     /// Tells people and scripts where the node listens; with port 0 nobody else knows.
-    private func announce(_ channel: any Channel) {
-        let port = channel.localAddress?.port ?? configuration.listen.port
-        let address = NodeConfiguration.ListenAddress(host: configuration.listen.host, port: port)
+    private func announce(_ address: NodeConfiguration.ListenAddress) {
         logger.notice("Listening", metadata: ["address": "\(address)"])
         guard let file = configuration.addressFile else { return }
         do {

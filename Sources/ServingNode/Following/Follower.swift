@@ -1,5 +1,6 @@
 import EnsembleModel
 import Logging
+import RegistryAPI
 import RegistryClient
 import ServiceLifecycle
 
