@@ -34,8 +34,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -120,7 +120,8 @@ let package = Package(
             [
                 "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands",
                 .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
-            ]),
+            ],
+            exclude: ["Snapshots"]),
         tests("ServingNodeTests", ["ServingNode", "RegistryTesting", .hummingbirdTesting]),
         tests("RepositoryTests", []),
     ]

@@ -36,7 +36,7 @@ public enum RegistryProgram {
             if wantsJSON, let problem = (error as? RegistryClientError)?.problem {
                 try? Output(console: console, json: true).emit(problem) { _ in "" }
             }
-            console.tell("error: \(ErrorText.of(error))\n")
+            console.tell("Error: \(ErrorText.of(error))\n")
             return ExitStatus(error).rawValue
         default: break
         }
@@ -49,7 +49,7 @@ public enum RegistryProgram {
             console.tell(message + "\n")
             return ExitStatus.usage.rawValue
         default:
-            console.tell("error: \(error)\n")
+            console.tell("Error: \(error)\n")
             return ExitStatus(error).rawValue
         }
     }

@@ -4,7 +4,7 @@ import RegistryClient
 
 /// Where the registry is and who is asking: options of every command.
 struct ConnectionOptions: ParsableArguments, Sendable {
-    @Option(help: "Address of the registry (REGISTRY_URL; default: \(Self.defaultURL)).")
+    @Option(help: ArgumentHelp("Address of the registry (REGISTRY_URL; default: \(Self.defaultURL)).", valueName: "url"))
     var registry: String?
 
     @Option(
@@ -12,8 +12,8 @@ struct ConnectionOptions: ParsableArguments, Sendable {
             "File that holds the token (REGISTRY_TOKEN, REGISTRY_TOKEN_FILE; default: the local daemon's).", valueName: "file"))
     var tokenFile: String?
 
-    @Option(help: ArgumentHelp("Seconds to wait for each answer.", valueName: "seconds"))
-    var timeout: Double = 60
+    @Option(help: ArgumentHelp("Seconds to wait for an answer.", valueName: "seconds"))
+    var timeout = 60.0
 
     @Flag(help: "Write JSON for programs.")
     var json = false
