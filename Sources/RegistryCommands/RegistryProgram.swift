@@ -7,8 +7,8 @@ public enum RegistryProgram {
     /// Runs a command.
     ///
     /// - Parameter arguments: the arguments without the program's name.
-    /// - Returns: the exit status: 0 done, 1 failed, 2 usage, 3 refused by validation, 4 rejected verdict, 5 held, 6 not
-    ///   authorised, 7 registry unreachable.
+    /// - Returns: the exit status: 0 done, 1 failed, 2 usage, 3 refused by validation, 4 rejected verdict, 5 held,
+    ///   6 not authorised, 7 registry unreachable.
     public static func run(_ arguments: [String]) async -> Int32 {
         await run(arguments, console: .standard)
     }
@@ -65,7 +65,8 @@ struct RegistryCommand: AsyncParsableCommand {
             6 not authorised; 7 registry unreachable.
             """,
         subcommands: [
-            EnsemblesCommand.self, SubmitCommand.self, ModelsCommand.self, PromotionsCommand.self, DecisionsCommand.self,
+            EnsemblesCommand.self, SubmitCommand.self, ModelsCommand.self, PromotionsCommand.self,
+            DecisionsCommand.self,
             ManifestCommand.self, RetryCommand.self, TokensCommand.self,
         ])
 }

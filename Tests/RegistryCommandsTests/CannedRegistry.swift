@@ -10,8 +10,8 @@ import Synchronization
 
 @testable import RegistryCommands
 
-/// A registry that gives prepared answers over a real socket and remembers what it was asked: it tests the client's half
-/// of the contract only.
+/// A registry that gives prepared answers over a real socket and remembers what it was asked: it tests the client's
+/// half of the contract only.
 struct CannedRegistry: Sendable {
     struct Seen: Sendable {
         var method: String
@@ -27,7 +27,9 @@ struct CannedRegistry: Sendable {
         var body: [UInt8] = []
 
         static func json(_ value: some Encodable, status: Int = 200) throws -> Reply {
-            Reply(status: status, headers: ["Content-Type": "application/json"], body: Array(try APIJSON.encoder().encode(value)))
+            Reply(
+                status: status, headers: ["Content-Type": "application/json"],
+                body: Array(try APIJSON.encoder().encode(value)))
         }
 
         static func problem(_ problem: Problem, headers: [String: String] = [:]) throws -> Reply {
@@ -105,7 +107,9 @@ struct Transcript: Sendable {
     }
 
     /// Runs a command in this process.
-    static func run(_ arguments: [String], registry: CannedRegistry? = nil, environment: [String: String] = [:]) async -> Transcript {
+    static func run(
+        _ arguments: [String], registry: CannedRegistry? = nil, environment: [String: String] = [:]
+    ) async -> Transcript {
         let pages = Pages()
         var environment = environment
         if let registry { environment["REGISTRY_URL"] = registry.url }

@@ -11,7 +11,8 @@ import Testing
 
 struct ClientTests {
     @Test func delaysAreBoundedAndFullJitter() throws {
-        let policy = RetryPolicy(attempts: 5, base: .milliseconds(100), cap: .milliseconds(300), longestRetryAfter: .seconds(2))
+        let policy = RetryPolicy(
+            attempts: 5, base: .milliseconds(100), cap: .milliseconds(300), longestRetryAfter: .seconds(2))
         var low = Fixed(value: 0)
         var high = Fixed(value: .max)
         for (attempt, bound) in [(1, 100), (2, 200), (3, 300), (4, 300)] {
@@ -34,7 +35,9 @@ struct ClientTests {
     @Test func repeatableRequestsAreTriedAgainWhenBusy() async throws {
         let busy = Problem(.busy, detail: "try later")
         try await CannedRegistry.with { _, number in
-            number < 2 ? try .problem(busy, headers: ["Retry-After": "1"]) : try .json(Page<EnsembleRecord>(items: [], next: nil))
+            number < 2
+                ? try .problem(busy, headers: ["Retry-After": "1"])
+                : try .json(Page<EnsembleRecord>(items: [], next: nil))
         } _: { registry in
             let page = try await registry.client { try await $0.ensembles(limit: 7) }
             #expect(page.items.isEmpty)
@@ -43,13 +46,17 @@ struct ClientTests {
     }
 
     @Test func attemptsEndAndOthersAreNotRepeated() async throws {
-        try await CannedRegistry.with { _, _ in try .problem(Problem(.busy, detail: "no")) } _: { registry in
+        try await CannedRegistry.with { _, _ in
+            try .problem(Problem(.busy, detail: "no"))
+        } _: { registry in
             let error = try await #require(throws: RegistryClientError.self) {
                 try await registry.client(attempts: 3) { try await $0.model(ModelVersionID("a@1")) }
             }
             #expect(error.problem?.code == .busy)
             #expect(registry.seen.count == 3)
-            await #expect(throws: RegistryClientError.self) { try await registry.client { try await $0.found(ensemble: "e") } }
+            await #expect(throws: RegistryClientError.self) {
+                try await registry.client { try await $0.found(ensemble: "e") }
+            }
             #expect(registry.seen.count == 4)
         }
     }
@@ -68,9 +75,11 @@ struct ClientTests {
                 try await $0.submit(
                     ModelVersionID("a@1"), to: "e",
                     metadata: ModelMetadata(
-                        kind: "a b&c", artifactURI: "s3://x/y+z", latencyNanoseconds: 5_900_000, costNanoUSDPerRow: 37_000,
+                        kind: "a b&c", artifactURI: "s3://x/y+z", latencyNanoseconds: 5_900_000,
+                        costNanoUSDPerRow: 37_000,
                         tags: ["k": "v=1"]),
-                    predictions: upload, idempotencyKey: "key", progress: { count in sent.last.withLock { $0 = count } })
+                    predictions: upload, idempotencyKey: "key", progress: { count in sent.last.withLock { $0 = count } }
+                )
             }
             #expect(answer == record)
             #expect(sent.last.withLock { $0 } == Int64(text.utf8.count))
@@ -78,7 +87,8 @@ struct ClientTests {
             for seen in registry.seen {
                 #expect(seen.body == Array(text.utf8))
                 #expect(
-                    seen.target == "/api/v1/ensembles/e/submissions?model=a%401&kind=a%20b%26c&artifact=s3%3A%2F%2Fx%2Fy%2Bz"
+                    seen.target
+                        == "/api/v1/ensembles/e/submissions?model=a%401&kind=a%20b%26c&artifact=s3%3A%2F%2Fx%2Fy%2Bz"
                         + "&latency_ms=5.9&cost_usd_per_10k=0.37&tag=k%3Dv%3D1")
                 #expect(seen.headers[.contentLength] == "\(text.utf8.count)")
                 #expect(seen.headers[try #require(HTTPField.Name("Idempotency-Key"))] == "key")
@@ -90,12 +100,17 @@ struct ClientTests {
     }
 
     @Test func failureToReadTheBodyIsNotTheNetworks() async throws {
-        try await CannedRegistry.with { _, _ in try .json(Fixture.submission(state: .candidate)) } _: { registry in
+        try await CannedRegistry.with { _, _ in
+            try .json(Fixture.submission(state: .candidate))
+        } _: { registry in
             let upload = Upload(
-                ChunkSequence { throw CommandError(.refused, "it is cut short") }, contentType: "text/csv", contentLength: 5)
+                ChunkSequence { throw CommandError(.refused, "it is cut short") }, contentType: "text/csv",
+                contentLength: 5)
             let error = try await #require(throws: RegistryClientError.self) {
                 try await registry.client {
-                    try await $0.submit(ModelVersionID("a@1"), to: "e", metadata: ModelMetadata(), predictions: upload, idempotencyKey: "k")
+                    try await $0.submit(
+                        ModelVersionID("a@1"), to: "e", metadata: ModelMetadata(), predictions: upload,
+                        idempotencyKey: "k")
                 }
             }
             #expect(error.code == .invalidBody)
@@ -117,7 +132,8 @@ struct ClientTests {
                 return .init(headers: ["ETag": "\"\(digest.hex)\""], body: bytes)
             case "/api/v1/ensembles/other/manifest": return .init(headers: ["ETag": "\"\(digest.hex)\""], body: bytes)
             case "/api/v1/ensembles/e/manifests/9": return .init(headers: ["ETag": "\"\(digest.hex)\""], body: bytes)
-            case "/api/v1/ensembles/e/manifests/1": return .init(headers: ["ETag": "\"\(digest.hex)\""], body: bytes + [0x20])
+            case "/api/v1/ensembles/e/manifests/1":
+                return .init(headers: ["ETag": "\"\(digest.hex)\""], body: bytes + [0x20])
             default: return .init(body: Array("other".utf8))
             }
         } _: { registry in
@@ -131,7 +147,9 @@ struct ClientTests {
                 #expect(found.manifest == manifest)
                 #expect(try await client.manifest(ensemble: "e", ifNoneMatch: digest) == .notModified)
                 #expect(try await client.combiner(combiner.digest, maximumBytes: 5) == combiner.text)
-                await Self.expect(.protocolViolation) { _ = try await client.combiner(combiner.digest, maximumBytes: 4) }
+                await Self.expect(.protocolViolation) {
+                    _ = try await client.combiner(combiner.digest, maximumBytes: 4)
+                }
                 await Self.expect(.digestMismatch) { _ = try await client.combiner(digest) }
                 await Self.expect(.digestMismatch) { _ = try await client.manifest(ensemble: "e", sequence: 1) }
                 await Self.expect(.protocolViolation) { _ = try await client.manifest(ensemble: "e", sequence: 9) }
@@ -148,7 +166,9 @@ struct ClientTests {
 
     @Test func pollsSayHowLong() async throws {
         let record = try Fixture.evaluation(state: .decided)
-        try await CannedRegistry.with { _, _ in try .json(record) } _: { registry in
+        try await CannedRegistry.with { _, _ in
+            try .json(record)
+        } _: { registry in
             try await registry.client { client in
                 #expect(try await client.evaluation(7, wait: .seconds(25)) == record)
                 #expect(try await client.evaluation(7) == record)
@@ -164,11 +184,16 @@ struct ClientTests {
             case "/api/v1/ensembles/b": .init(status: 200, body: Array("<html>".utf8))
             case "/api/v1/ensembles/c": .init(status: 302, headers: ["Location": "http://127.0.0.1:1/"])
             case "/api/v1/ensembles/d": .init(status: 502, body: Array("<html>".utf8))
-            default: .init(status: 418, body: Array(#"{"code":"teapot","title":"Short","detail":"and stout","status":418}"#.utf8))
+            default:
+                .init(
+                    status: 418,
+                    body: Array(#"{"code":"teapot","title":"Short","detail":"and stout","status":418}"#.utf8))
             }
         } _: { registry in
             try await registry.client(attempts: 1) { client in
-                for name in ["a", "b", "c"] { await Self.expect(.protocolViolation) { _ = try await client.ensemble(name) } }
+                for name in ["a", "b", "c"] {
+                    await Self.expect(.protocolViolation) { _ = try await client.ensemble(name) }
+                }
                 await Self.expect(.unreachable) { _ = try await client.ensemble("d") }
                 let error = await #expect(throws: RegistryClientError.self) { try await client.ensemble("e") }
                 #expect(error?.problem?.title == "Short")
@@ -179,7 +204,9 @@ struct ClientTests {
 
     @Test func tokensAreSentAndNeverShown() async throws {
         let secret = "ert_VerySecret"
-        try await CannedRegistry.with { _, _ in try .problem(Problem(.unauthenticated, detail: "no such token")) } _: { registry in
+        try await CannedRegistry.with { _, _ in
+            try .problem(Problem(.unauthenticated, detail: "no such token"))
+        } _: { registry in
             let error = try await #require(throws: RegistryClientError.self) {
                 try await registry.client(token: secret) { client in
                     #expect(!"\(client)".contains(secret))
@@ -193,7 +220,9 @@ struct ClientTests {
             #expect(!dumped.contains(secret))
         }
         for bad in ["", "two words", "line\nfeed"] {
-            let error = #expect(throws: RegistryClientError.self) { try RegistryClientConfiguration(baseURL: "http://h", token: bad) }
+            let error = #expect(throws: RegistryClientError.self) {
+                try RegistryClientConfiguration(baseURL: "http://h", token: bad)
+            }
             #expect(error?.message.contains("two") == false)
         }
     }

@@ -8,30 +8,46 @@ import Testing
 
 /// Whole commands against a registry with prepared answers.
 struct CommandTests {
-    @Test(arguments: [(Verdict.admit, 0), (.admitRetire, 0), (.rejectNoGain, 4), (.rejectDuplicate, 4), (.rejectBudget, 4)] as [(Verdict, Int32)])
+    @Test(
+        arguments: [
+            (Verdict.admit, 0), (.admitRetire, 0), (.rejectNoGain, 4), (.rejectDuplicate, 4), (.rejectBudget, 4),
+        ] as [(Verdict, Int32)])
     func waitingFollowsTheEvaluationToItsVerdict(_ verdict: Verdict, _ status: Int32) async throws {
         try await withScratchFolder { folder in
             let file = folder.appending(path: "p.csv")
             try "id,x,y\nr1,0.5,0.5\n".write(to: file, atomically: true, encoding: .utf8)
             try await CannedRegistry.with { seen, number in
                 switch number {
-                case 0: return try .json(Fixture.submission(state: .queued, evaluation: Fixture.evaluation(state: .queued)), status: 202)
+                case 0:
+                    return try .json(
+                        Fixture.submission(state: .queued, evaluation: Fixture.evaluation(state: .queued)), status: 202)
                 case 1:
                     let progress = EvaluationProgress(phase: "cross-fit", completed: 1, total: 5)
-                    return try .json(Fixture.submission(state: .evaluating, evaluation: Fixture.evaluation(state: .evaluating, progress: progress)))
-                case 2: return try .json(Fixture.submission(state: .decided, evaluation: Fixture.evaluation(state: .decided, decision: 9)))
+                    return try .json(
+                        Fixture.submission(
+                            state: .evaluating, evaluation: Fixture.evaluation(state: .evaluating, progress: progress)))
+                case 2:
+                    return try .json(
+                        Fixture.submission(
+                            state: .decided, evaluation: Fixture.evaluation(state: .decided, decision: 9)))
                 default: return try .json(Fixture.decision(verdict))
                 }
             } _: { registry in
-                let run = await Transcript.run(["submit", "e", "a@1", "--predictions", file.path, "--wait"], registry: registry)
+                let run = await Transcript.run(
+                    ["submit", "e", "a@1", "--predictions", file.path, "--wait"], registry: registry)
                 #expect(run.status == status)
                 #expect(run.errors == "")
                 #expect(run.output.contains("verdict         \(verdict.rawValue)\n"))
-                #expect(run.output.contains("out of fold  accuracy  macro-F1  weighted-F1  log-loss\na@1            0.9000    0.8000       0.8500    0.2500\n"))
+                #expect(
+                    run.output.contains(
+                        "out of fold  accuracy  macro-F1  weighted-F1  log-loss\n"
+                            + "a@1            0.9000    0.8000       0.8500    0.2500\n"
+                    ))
                 #expect(run.output.contains("utility  shapley_abs\na@1          1.50000\n"))
-                #expect(registry.seen.dropFirst().map(\.target) == [
-                    "/api/v1/submissions/5?wait=25", "/api/v1/submissions/5?wait=25", "/api/v1/decisions/9",
-                ])
+                #expect(
+                    registry.seen.dropFirst().map(\.target) == [
+                        "/api/v1/submissions/5?wait=25", "/api/v1/submissions/5?wait=25", "/api/v1/decisions/9",
+                    ])
             }
         }
     }
@@ -42,7 +58,11 @@ struct CommandTests {
         } _: { registry in
             let run = await Transcript.run(["ensembles", "found", "e", "--wait"], registry: registry)
             #expect(run.status == 1)
-            #expect(run.output == "Evaluation 7 of e: failed: the worker died three times. Queue it again with `registry retry 7`.\n")
+            #expect(
+                run.output
+                    == "Evaluation 7 of e: failed: the worker died three times. "
+                    + "Queue it again with `registry retry 7`.\n"
+            )
         }
     }
 
@@ -51,8 +71,11 @@ struct CommandTests {
             let file = folder.appending(path: "p.csv.gz")
             try Data([0x1F, 0x8B, 1, 2, 3]).write(to: file)
             let record = try Fixture.submission(state: .candidate)
-            try await CannedRegistry.with { _, _ in try .json(record) } _: { registry in
-                let run = await Transcript.run(["submit", "e", "a@1", "--predictions", file.path, "--json"], registry: registry)
+            try await CannedRegistry.with { _, _ in
+                try .json(record)
+            } _: { registry in
+                let run = await Transcript.run(
+                    ["submit", "e", "a@1", "--predictions", file.path, "--json"], registry: registry)
                 #expect(run.status == 0)
                 #expect(run.errors == "")
                 let result = try APIJSON.decoder().decode(SubmitResult.self, from: Data(run.output.utf8))
@@ -91,13 +114,17 @@ struct CommandTests {
         }
     }
 
-    @Test(arguments: [
-        (ProblemCode.invalidUpload, 3), (.modelVersionImmutable, 3), (.invalidPolicy, 3), (.ensembleExists, 3), (.tooLarge, 3),
-        (.unauthenticated, 6), (.forbidden, 6), (.ensembleNotFound, 1), (.internalError, 1),
-    ] as [(ProblemCode, Int32)])
+    @Test(
+        arguments: [
+            (ProblemCode.invalidUpload, 3), (.modelVersionImmutable, 3), (.invalidPolicy, 3), (.ensembleExists, 3),
+            (.tooLarge, 3),
+            (.unauthenticated, 6), (.forbidden, 6), (.ensembleNotFound, 1), (.internalError, 1),
+        ] as [(ProblemCode, Int32)])
     func problemsEndWithTheirStatus(_ code: ProblemCode, _ status: Int32) async throws {
         let problem = Problem(code, detail: "What is wrong here.", requestID: "r-1")
-        try await CannedRegistry.with { _, _ in try .problem(problem) } _: { registry in
+        try await CannedRegistry.with { _, _ in
+            try .problem(problem)
+        } _: { registry in
             let run = await Transcript.run(["ensembles", "show", "e"], registry: registry)
             #expect(run.status == status)
             #expect(run.output == "")
@@ -123,9 +150,12 @@ struct CommandTests {
             try "id,label\nr1,x\n".write(to: labels, atomically: true, encoding: .utf8)
             try "x\r\ny z\n\n".write(to: classes, atomically: true, encoding: .utf8)
             try "budget: {members: 3}".write(to: policy, atomically: true, encoding: .utf8)
-            try await CannedRegistry.with { _, _ in try .json(Fixture.ensemble(), status: 201) } _: { registry in
+            try await CannedRegistry.with { _, _ in
+                try .json(Fixture.ensemble(), status: 201)
+            } _: { registry in
                 let arguments = ["ensembles", "create", "e", "--labels", labels.path]
-                let run = await Transcript.run(arguments + ["--classes", classes.path, "--policy", policy.path], registry: registry)
+                let run = await Transcript.run(
+                    arguments + ["--classes", classes.path, "--policy", policy.path], registry: registry)
                 #expect(run.status == 0)
                 #expect(run.errors == "Created.\n")
                 let seen = try #require(registry.seen.first)
@@ -146,7 +176,9 @@ struct CommandTests {
             try "local\n".write(to: local.appending(path: "admin.token"), atomically: true, encoding: .utf8)
             let file = folder.appending(path: "token")
             try "file\n".write(to: file, atomically: true, encoding: .utf8)
-            try await CannedRegistry.with { _, _ in try .json(Page<TokenRecord>(items: [], next: nil)) } _: { registry in
+            try await CannedRegistry.with { _, _ in
+                try .json(Page<TokenRecord>(items: [], next: nil))
+            } _: { registry in
                 let data = ["XDG_DATA_HOME": folder.appending(path: "data").path]
                 let named = data.merging(["REGISTRY_TOKEN_FILE": file.path]) { $1 }
                 let direct = named.merging(["REGISTRY_TOKEN": "direct"]) { $1 }
@@ -154,9 +186,14 @@ struct CommandTests {
                 _ = await Transcript.run(["tokens", "list"], registry: registry, environment: data)
                 _ = await Transcript.run(["tokens", "list"], registry: registry, environment: named)
                 _ = await Transcript.run(["tokens", "list"], registry: registry, environment: direct)
-                _ = await Transcript.run(["tokens", "list", "--token-file", file.path], registry: registry, environment: direct)
-                #expect(registry.seen.map { $0.headers[.authorization] } == [nil, "Bearer local", "Bearer file", "Bearer direct", "Bearer file"])
-                let missing = await Transcript.run(["tokens", "list", "--token-file", "/nonexistent"], registry: registry)
+                _ = await Transcript.run(
+                    ["tokens", "list", "--token-file", file.path], registry: registry, environment: direct)
+                #expect(
+                    registry.seen.map { $0.headers[.authorization] } == [
+                        nil, "Bearer local", "Bearer file", "Bearer direct", "Bearer file",
+                    ])
+                let missing = await Transcript.run(
+                    ["tokens", "list", "--token-file", "/nonexistent"], registry: registry)
                 #expect(missing.status == 2)
                 #expect(registry.seen.count == 5)
             }
@@ -165,8 +202,10 @@ struct CommandTests {
 
     @Test func listingsTakePagesUpToTheLimit() async throws {
         let promotion = PromotionRecord(
-            ensemble: "e", sequence: 1, kind: .founding, admission: .shapleyTopK, joined: [try ModelVersionID("a@1")], retired: [],
-            members: [try ModelVersionID("a@1")], actor: "ann", reason: "the best set", decision: 9, manifest: .of("m"), createdAt: Fixture.date)
+            ensemble: "e", sequence: 1, kind: .founding, admission: .shapleyTopK, joined: [try ModelVersionID("a@1")],
+            retired: [],
+            members: [try ModelVersionID("a@1")], actor: "ann", reason: "the best set", decision: 9, manifest: .of("m"),
+            createdAt: Fixture.date)
         try await CannedRegistry.with { _, number in
             try .json(Page(items: [promotion], next: number < 5 ? "c\(number)" : nil))
         } _: { registry in
@@ -178,9 +217,10 @@ struct CommandTests {
                            1  2026-01-01 12:34  founding  a@1     -              1  ann         9  the best set
 
                     """)
-            #expect(registry.seen.map(\.target) == [
-                "/api/v1/ensembles/e/promotions?limit=2", "/api/v1/ensembles/e/promotions?after=c0&limit=1",
-            ])
+            #expect(
+                registry.seen.map(\.target) == [
+                    "/api/v1/ensembles/e/promotions?limit=2", "/api/v1/ensembles/e/promotions?after=c0&limit=1",
+                ])
         }
     }
 
@@ -190,11 +230,13 @@ struct CommandTests {
         let digest = ContentDigest.of(bytes)
         try await withScratchFolder { folder in
             try await CannedRegistry.with { seen, _ in
-                seen.target.contains("combiners") ? .init(body: combiner.text) : .init(headers: ["ETag": "\"\(digest.hex)\""], body: bytes)
+                seen.target.contains("combiners")
+                    ? .init(body: combiner.text) : .init(headers: ["ETag": "\"\(digest.hex)\""], body: bytes)
             } _: { registry in
                 let (output, model) = (folder.appending(path: "m.json"), folder.appending(path: "c.txt"))
                 let run = await Transcript.run(
-                    ["manifest", "get", "e", "--output", output.path, "--combiner", model.path, "--sequence", "4"], registry: registry)
+                    ["manifest", "get", "e", "--output", output.path, "--combiner", model.path, "--sequence", "4"],
+                    registry: registry)
                 #expect(run.status == 0, "\(run.errors)")
                 #expect(run.output.contains("sha256      \(digest)\n"))
                 #expect(run.output.contains("a@1     -            5.9             -  -\n"))
@@ -209,7 +251,9 @@ struct CommandTests {
 
     @Test func rowsPassThroughUnchanged() async throws {
         let text = "id,group\n" + (0..<50_000).map { "é\($0),g\n" }.joined() + "last,g"
-        try await CannedRegistry.with { _, _ in .init(body: Array(text.utf8)) } _: { registry in
+        try await CannedRegistry.with { _, _ in
+            .init(body: Array(text.utf8))
+        } _: { registry in
             let run = await Transcript.run(["ensembles", "rows", "e"], registry: registry)
             #expect(run.status == 0)
             #expect(run.output == text)

@@ -25,10 +25,13 @@ enum Fixture {
         return DecisionRecord(
             id: 9, ensemble: "e", kind: .admission, evaluation: 7, submission: 5, model: model, verdict: verdict,
             reason: "log-loss 0.25 against 0.26", admission: .shapleyTopK, policyVersion: 1, preset: .standard,
-            membersBefore: [try ModelVersionID("b@1")], membersAfter: [model], retired: [], metrics: [
-                MetricsRow(subject: .model, model: model, metrics: metrics), MetricsRow(subject: .ensemble, metrics: metrics),
+            membersBefore: [try ModelVersionID("b@1")], membersAfter: [model], retired: [],
+            metrics: [
+                MetricsRow(subject: .model, model: model, metrics: metrics),
+                MetricsRow(subject: .ensemble, metrics: metrics),
             ],
-            utilities: [UtilityScore(model: model, kind: .shapleyAbs, value: 1.5)], evidence: .of("evidence"), sequence: nil,
+            utilities: [UtilityScore(model: model, kind: .shapleyAbs, value: 1.5)], evidence: .of("evidence"),
+            sequence: nil,
             decidedAt: date)
     }
 
@@ -38,7 +41,8 @@ enum Fixture {
             epoch: .init(
                 number: 1, validation: .of("v"), salt: "salt", rowCount: 2, groupCount: 2, sliceCount: 1, preset: nil,
                 startedAt: date),
-            policy: Policy(), policyVersion: 1, sequence: 0, manifest: nil, members: [], candidateCount: 0, createdAt: date,
+            policy: Policy(), policyVersion: 1, sequence: 0, manifest: nil, members: [], candidateCount: 0,
+            createdAt: date,
             createdBy: "ann")
     }
 

@@ -53,7 +53,10 @@ struct HelpTests {
         #expect(help.status == 0)
         #expect(help.output.hasPrefix("OVERVIEW: Offer a model version"))
         #expect(help.errors == "")
-        for arguments in [["bogus"], ["submit"], ["submit", "e", "no-version", "--predictions", "p.csv"], ["ensembles", "list", "--limit", "0"]] {
+        for arguments in [
+            ["bogus"], ["submit"], ["submit", "e", "no-version", "--predictions", "p.csv"],
+            ["ensembles", "list", "--limit", "0"],
+        ] {
             let wrong = await Transcript.run(arguments)
             #expect(wrong.status == 2, "\(arguments)")
             #expect(wrong.output == "")

@@ -9,13 +9,29 @@ import Testing
 /// `[[0.1, 0.7, 0.2], [1/3, 1e-5, 0.66665667]]`, the CSV digits are NumPy's shortest ones.
 struct NumpyTests {
     static let float32 =
-        "k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDMpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIArNzMw9MzMzP83MTD6rqqo+rMUnNwOqKj8="
+        """
+        k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDMpLCB9ICAgICAg\
+        ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIArNzMw9MzMzP83MTD6rqqo+rMUnNwOq\
+        Kj8=
+        """
     static let float64Version2 =
-        "k05VTVBZAgB0AAAAeydkZXNjcic6ICc8ZjgnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMiwgMyksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAqamZmZmZm5PwAAAGBmZuY/AAAAoJmZyT8AAABgVVXVPwAAAIC1+OQ+AAAAYEBV5T8="
+        """
+        k05VTVBZAgB0AAAAeydkZXNjcic6ICc8ZjgnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMiwgMyksIH0gICAg\
+        ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAqamZmZmZm5PwAAAGBmZuY/AAAAoJmZ\
+        yT8AAABgVVXVPwAAAIC1+OQ+AAAAYEBV5T8=
+        """
     static let float32Version3 =
-        "k05VTVBZAwB0AAAAeydkZXNjcic6ICc8ZjQnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMiwgMyksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIArNzMw9MzMzP83MTD6rqqo+rMUnNwOqKj8="
+        """
+        k05VTVBZAwB0AAAAeydkZXNjcic6ICc8ZjQnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMiwgMyksIH0gICAg\
+        ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIArNzMw9MzMzP83MTD6rqqo+rMUnNwOq\
+        Kj8=
+        """
     static let bigEndian =
-        "k05VTVBZAQB2AHsnZGVzY3InOiAnPmY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDMpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAo9zMzNPzMzMz5MzM0+qqqrNyfFrD8qqgM="
+        """
+        k05VTVBZAQB2AHsnZGVzY3InOiAnPmY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDMpLCB9ICAgICAg\
+        ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAo9zMzNPzMzMz5MzM0+qqqrNyfFrD8q\
+        qgM=
+        """
 
     /// Bytes in pieces of a few, as unfavourable as reads can be.
     struct Pieces: ChunkReader {
@@ -78,7 +94,9 @@ struct NumpyTests {
         var version = whole
         version[6] = 4
         let endlessHeader = Array(whole.prefix(6)) + [2, 0, 0xFF, 0xFF, 0xFF, 0xFF]
-        for bytes in [[], Array("id,a,b\n".utf8), Array(whole.prefix(60)), Array(whole.prefix(9)), version, endlessHeader] {
+        for bytes in [
+            [], Array("id,a,b\n".utf8), Array(whole.prefix(60)), Array(whole.prefix(9)), version, endlessHeader,
+        ] {
             var reader = ByteReader(Pieces(bytes))
             #expect(throws: CommandError.self) { try NumpyHeader(&reader, name: "p.npy") }
         }
@@ -100,14 +118,18 @@ struct NumpyTests {
 
     @Test func countsMustAgree() throws {
         let file = try Self.bytes(Self.float32)
-        func message(_ body: () throws -> String) throws -> String { try #require(throws: CommandError.self) { try body() }.message }
+        func message(_ body: () throws -> String) throws -> String {
+            try #require(throws: CommandError.self) { try body() }.message
+        }
         #expect(try message { try Self.csv(file, ids: "r1\n") }.contains("has 1 ids, p.npy 2 rows"))
         #expect(try message { try Self.csv(file, ids: "r1\nr2\nr3\n") }.contains("more ids than"))
         #expect(try message { try Self.csv(file, ids: "r1\n\nr3\n") }.contains("empty line 2"))
         #expect(try message { try Self.csv(file, ids: "x\nr1\n", isCSV: true) }.contains("no column named id"))
         #expect(try message { try Self.csv(file.dropLast(), ids: "r1\nr2") }.contains("cut short"))
         #expect(try message { try Self.csv(file + [0], ids: "r1\nr2") }.contains("goes on after"))
-        #expect(try message { try Self.csv(file, ids: "r1\nr2", classes: ["a", "b"]) }.contains("3 columns, the ensemble 2"))
+        #expect(
+            try message { try Self.csv(file, ids: "r1\nr2", classes: ["a", "b"]) }.contains("3 columns, the ensemble 2")
+        )
         #expect(try message { try Self.csv(Self.bytes(Self.bigEndian), ids: "r1\nr2") }.contains("little-endian"))
     }
 
@@ -124,7 +146,9 @@ struct NumpyTests {
 
     @Test func brokenGzipIsRefused() throws {
         let whole = try Self.bytes(Self.gzip)
-        for bytes in [[], Array(whole.dropLast()), Array(whole.prefix(12)), Array("plain text".utf8), whole + Array("junk".utf8)] {
+        for bytes in [
+            [], Array(whole.dropLast()), Array(whole.prefix(12)), Array("plain text".utf8), whole + Array("junk".utf8),
+        ] {
             var reader = try Gunzip(Pieces(bytes), name: "x.gz")
             #expect(throws: CommandError.self) { while try reader.next() != nil {} }
         }

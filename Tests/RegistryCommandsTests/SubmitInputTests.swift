@@ -8,7 +8,10 @@ import Testing
 @testable import RegistryCommands
 
 struct SubmitInputTests {
-    @Test(arguments: [("5.9", 5_900_000), ("0", 0), ("1e-3", 1000), ("0.0000004", 0), ("0.1", 100_000), ("1234.567891", 1_234_567_891)])
+    @Test(arguments: [
+        ("5.9", 5_900_000), ("0", 0), ("1e-3", 1000), ("0.0000004", 0), ("0.1", 100_000),
+        ("1234.567891", 1_234_567_891),
+    ])
     func millisecondsBecomeNanoseconds(_ text: String, _ nanoseconds: Int64) throws {
         #expect(try MetadataOptions.scaled(text, by: 1e6, option: "--latency-ms") == nanoseconds)
     }
@@ -24,7 +27,9 @@ struct SubmitInputTests {
         #expect(throws: ValidationError.self) { try MetadataOptions.scaled(text, by: 1e6, option: "--latency-ms") }
     }
 
-    @Test(arguments: [(5_900_000, "5.9"), (1, "0.000001"), (0, "0"), (1_000_000, "1"), (-1_500_000, "-1.5")] as [(Int64, String)])
+    @Test(
+        arguments: [(5_900_000, "5.9"), (1, "0.000001"), (0, "0"), (1_000_000, "1"), (-1_500_000, "-1.5")]
+            as [(Int64, String)])
     func decimalsAreExact(_ value: Int64, _ text: String) { #expect(ModelMetadata.decimal(value, places: 6) == text) }
 
     @Test func formatComesFromTheNameOrTheOption() throws {
@@ -49,7 +54,8 @@ struct SubmitInputTests {
     }
 
     @Test func policiesAreReadFromYAMLAndJSON() throws {
-        let yaml = try PolicyFile.parse("budget: {members: 4, latency_ms: 12.5, latency_rule: total}\npreset: small\n", name: "p.yaml")
+        let yaml = try PolicyFile.parse(
+            "budget: {members: 4, latency_ms: 12.5, latency_rule: total}\npreset: small\n", name: "p.yaml")
         #expect(yaml.budget.members == 4)
         #expect(yaml.budget.latencyMilliseconds == 12.5)
         #expect(yaml.budget.latencyRule == .total)
@@ -59,8 +65,10 @@ struct SubmitInputTests {
     }
 
     @Test(arguments: [
-        ("budget: {member: 4}", "unknown budget switch 'member'"), ("admision: shapley-top-k", "unknown policy switch 'admision'"),
-        ("preset: large", "preset"), ("budget: {members: 0}", "budget.members is 0"), ("budget: {members: many}", "budget.members"),
+        ("budget: {member: 4}", "unknown budget switch 'member'"),
+        ("admision: shapley-top-k", "unknown policy switch 'admision'"),
+        ("preset: large", "preset"), ("budget: {members: 0}", "budget.members is 0"),
+        ("budget: {members: many}", "budget.members"),
         ("a: [", "neither YAML nor JSON"), ("- 1", "the policy"),
     ])
     func otherPoliciesAreRefused(_ text: String, _ hint: String) throws {

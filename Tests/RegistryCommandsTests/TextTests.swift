@@ -27,7 +27,9 @@ struct TextTests {
         #expect(TextTable.details([("name", "v\r"), ("gone", nil), ("empty", "")]) == "name   v\u{FFFD}\nempty  -\n")
     }
 
-    @Test(arguments: [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (27_040_000, "27.0 MB"), (999_960, "1.0 MB"), (5e12, "5.0 TB")])
+    @Test(arguments: [
+        (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (27_040_000, "27.0 MB"), (999_960, "1.0 MB"), (5e12, "5.0 TB"),
+    ])
     func bytes(_ count: Double, _ text: String) { #expect(Format.bytes(count) == text) }
 
     @Test(arguments: [(0.2, "1 s"), (59, "59 s"), (60, "1:00"), (185, "3:05"), (3723, "1:02:03"), (1e9, "many hours")])
@@ -65,9 +67,12 @@ struct TextTests {
             .invalidUpload, detail: "2 kinds of faults in 5000 rows",
             faults: [
                 .init(
-                    code: "unknown_id", message: "the validation set has no such row; see `registry ensembles rows`", count: 3,
+                    code: "unknown_id", message: "the validation set has no such row; see `registry ensembles rows`",
+                    count: 3,
                     examples: [.init(line: 7, id: "q1\u{1B}"), .init(line: 9, id: "")]),
-                .init(code: "column_count", message: "a row needs an id and 4 numbers", count: 1, examples: [.init(line: 12, id: nil)]),
+                .init(
+                    code: "column_count", message: "a row needs an id and 4 numbers", count: 1,
+                    examples: [.init(line: 12, id: nil)]),
             ])
         #expect(
             ErrorText.text(problem) == """
@@ -100,13 +105,15 @@ struct TextTests {
         let statuses = Verdict.allCases.map { ExitStatus($0) }
         #expect(statuses == [.done, .done, .rejected, .rejected, .rejected])
         #expect(ExitStatus.allCases.map(\.rawValue) == Array(0...7))
-        #expect(Outcome.status(of: nil, state: .failed, evaluation: nil) == .failed)
-        #expect(Outcome.status(of: nil, state: .candidate, evaluation: nil) == .done)
+        #expect(ExitStatus(nil, orElse: .failed) == .failed)
+        #expect(ExitStatus(nil, orElse: .candidate) == .done)
     }
 
     @Test(arguments: [
-        ("http://127.0.0.1:8470", true), ("http://localhost", true), ("http://[::1]:1", true), ("https://127.9.9.9/x", true),
-        ("http://registry.example", false), ("http://127.0.0.1.example.com", false), ("http://10.0.0.1", false), ("nonsense", false),
+        ("http://127.0.0.1:8470", true), ("http://localhost", true), ("http://[::1]:1", true),
+        ("https://127.9.9.9/x", true),
+        ("http://registry.example", false), ("http://127.0.0.1.example.com", false), ("http://10.0.0.1", false),
+        ("nonsense", false),
     ])
     func theLocalTokenStaysOnThisMachine(_ url: String, _ isLoopback: Bool) {
         #expect(ConnectionOptions.isLoopback(url) == isLoopback)

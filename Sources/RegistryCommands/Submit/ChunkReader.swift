@@ -26,14 +26,13 @@ struct ChunkSequence: AsyncSequence, Sendable {
     func makeAsyncIterator() -> AsyncIterator { AsyncIterator(reader: Result { try makeReader() }) }
 
     /// Reads everything once, to know its length and digest.
-    func measure(progress: (Int64) -> Void) throws -> (length: Int64, digest: ContentDigest) {
+    func measure() throws -> (length: Int64, digest: ContentDigest) {
         var reader = try makeReader()
         var hasher = ContentHasher()
         var length: Int64 = 0
         while let chunk = try reader.next() {
             chunk.withUnsafeReadableBytes { hasher.update($0) }
             length += Int64(chunk.readableBytes)
-            progress(length)
         }
         return (length, hasher.finish())
     }

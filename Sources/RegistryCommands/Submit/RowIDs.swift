@@ -31,7 +31,9 @@ struct RowIDs {
         line += 1
         guard let column else {
             guard let id = try textLine() else { return nil }
-            guard !id.isEmpty else { throw CommandError(.usage, "\(name) has an empty line \(line) where an id should be") }
+            guard !id.isEmpty else {
+                throw CommandError(.usage, "\(name) has an empty line \(line) where an id should be")
+            }
             return id
         }
         guard let record = try Self.record(&reader, name: name) else { return nil }
