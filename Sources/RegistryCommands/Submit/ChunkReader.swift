@@ -71,6 +71,21 @@ struct ByteReader {
         return buffer.readSlice(length: count)
     }
 
+    /// The bytes before the next line feed, which is taken too, or before the end; nil when they are more than `limit`.
+    mutating func line(upTo limit: Int) throws -> [UInt8]? {
+        var searched = 0
+        while true {
+            if let end = buffer.readableBytesView.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n")) {
+                let line = buffer.readBytes(length: end - buffer.readerIndex)
+                buffer.moveReaderIndex(forwardBy: 1)
+                return (line?.count ?? 0) <= limit ? line : nil
+            }
+            searched = buffer.readableBytes
+            guard searched <= limit else { return nil }
+            guard try refill() else { return buffer.readBytes(length: searched) }
+        }
+    }
+
     /// One byte, or nil at the end.
     mutating func byte() throws -> UInt8? {
         if buffer.readableBytes == 0, try !refill() { return nil }

@@ -82,11 +82,12 @@ struct NumpyCSV: ChunkReader {
 
     /// A CSV field, quoted where it must be.
     private static func field(_ text: String) -> String {
-        guard
-            text.utf8.contains(where: {
-                [UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\n"), UInt8(ascii: "\r")].contains($0)
-            })
-        else { return text }
-        return "\"" + text.replacing("\"", with: "\"\"") + "\""
+        let needsQuotes = text.utf8.contains { byte in
+            switch byte {
+            case UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\n"), UInt8(ascii: "\r"): true
+            default: false
+            }
+        }
+        return needsQuotes ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
     }
 }

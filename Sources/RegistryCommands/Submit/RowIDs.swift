@@ -45,10 +45,9 @@ struct RowIDs {
 
     private mutating func textLine() throws -> String? {
         guard try reader.peek() != nil else { return nil }
-        var bytes: [UInt8] = []
-        while let byte = try reader.byte(), byte != UInt8(ascii: "\n") {
-            bytes.append(byte)
-            try Self.check(bytes.count, name)
+        guard var bytes = try reader.line(upTo: Self.maximumBytes) else {
+            throw CommandError(
+                .usage, "\(name) has a line longer than \(Self.maximumBytes) bytes: is it a file of row ids?")
         }
         if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
         return try Self.text(bytes, name)
