@@ -36,8 +36,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -136,7 +136,8 @@ let package = Package(
             [
                 "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands",
                 .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
-            ]),
+            ],
+            exclude: ["Snapshots"]),
         tests(
             "ServingNodeTests",
             [

@@ -9,7 +9,8 @@ enum ErrorText {
         if let problem = error.problem { return text(problem) }
         switch error.code {
         case .invalidBody: return (error.cause as? CommandError)?.message ?? error.message
-        case .unreachable: return error.message + "\nStart it with `registryd serve`, or name another with --registry or REGISTRY_URL."
+        case .unreachable:
+            return error.message + "\nStart it with `registryd serve`, or name another with --registry or REGISTRY_URL."
         default: return error.message
         }
     }
@@ -30,8 +31,12 @@ enum ErrorText {
         case .forbidden: lines.append("Ask an administrator for a token with that scope (`registry tokens create`).")
         default: break
         }
-        if problem.status >= 500, let id = problem.requestID { lines.append("The daemon's log has more under request \(id).") }
-        return lines.filter { $0 != "" || problem.faults != nil }.joined(separator: "\n").withoutControls(keeping: ["\n"])
+        if problem.status >= 500, let id = problem.requestID {
+            lines.append("The daemon's log has more under request \(id).")
+        }
+        return lines.filter { $0 != "" || problem.faults != nil }.joined(separator: "\n").withoutControls(keeping: [
+            "\n"
+        ])
     }
 
     private static func text(_ example: Problem.Example) -> String {

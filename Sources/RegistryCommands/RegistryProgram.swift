@@ -7,8 +7,8 @@ public enum RegistryProgram {
     /// Runs a command.
     ///
     /// - Parameter arguments: the arguments without the program's name.
-    /// - Returns: the exit status: 0 done, 1 failed, 2 usage, 3 refused by validation, 4 rejected verdict, 5 held, 6 not
-    ///   authorised, 7 registry unreachable.
+    /// - Returns: the exit status: 0 done, 1 failed, 2 usage, 3 refused by validation, 4 rejected verdict, 5 held,
+    ///   6 not authorised, 7 registry unreachable.
     public static func run(_ arguments: [String]) async -> Int32 {
         await run(arguments, console: .standard)
     }
@@ -36,7 +36,7 @@ public enum RegistryProgram {
             if wantsJSON, let problem = (error as? RegistryClientError)?.problem {
                 try? Output(console: console, json: true).emit(problem) { _ in "" }
             }
-            console.tell("error: \(ErrorText.of(error))\n")
+            console.tell("Error: \(ErrorText.of(error))\n")
             return ExitStatus(error).rawValue
         default: break
         }
@@ -49,7 +49,7 @@ public enum RegistryProgram {
             console.tell(message + "\n")
             return ExitStatus.usage.rawValue
         default:
-            console.tell("error: \(error)\n")
+            console.tell("Error: \(error)\n")
             return ExitStatus(error).rawValue
         }
     }
@@ -65,7 +65,8 @@ struct RegistryCommand: AsyncParsableCommand {
             6 not authorised; 7 registry unreachable.
             """,
         subcommands: [
-            EnsemblesCommand.self, SubmitCommand.self, ModelsCommand.self, PromotionsCommand.self, DecisionsCommand.self,
+            EnsemblesCommand.self, SubmitCommand.self, ModelsCommand.self, PromotionsCommand.self,
+            DecisionsCommand.self,
             ManifestCommand.self, RetryCommand.self, TokensCommand.self,
         ])
 }

@@ -4,16 +4,18 @@ import RegistryClient
 
 /// Where the registry is and who is asking: options of every command.
 struct ConnectionOptions: ParsableArguments, Sendable {
-    @Option(help: "Address of the registry (REGISTRY_URL; default: \(Self.defaultURL)).")
+    @Option(
+        help: ArgumentHelp("Address of the registry (REGISTRY_URL; default: \(Self.defaultURL)).", valueName: "url"))
     var registry: String?
 
     @Option(
         help: ArgumentHelp(
-            "File that holds the token (REGISTRY_TOKEN, REGISTRY_TOKEN_FILE; default: the local daemon's).", valueName: "file"))
+            "File that holds the token (REGISTRY_TOKEN, REGISTRY_TOKEN_FILE; default: the local daemon's).",
+            valueName: "file"))
     var tokenFile: String?
 
-    @Option(help: ArgumentHelp("Seconds to wait for each answer.", valueName: "seconds"))
-    var timeout: Double = 60
+    @Option(help: ArgumentHelp("Seconds to wait for an answer.", valueName: "seconds"))
+    var timeout = 60.0
 
     @Flag(help: "Write JSON for programs.")
     var json = false
@@ -41,7 +43,8 @@ struct ConnectionOptions: ParsableArguments, Sendable {
         if let token = environment["REGISTRY_TOKEN"], !token.isEmpty { return token }
         if let file = environment["REGISTRY_TOKEN_FILE"], !file.isEmpty { return try Self.read(file) }
         // The local daemon's administrator token must not travel to another machine.
-        guard Self.isLoopback(url), let file = Self.localTokenFile(environment), FileManager.default.isReadableFile(atPath: file)
+        guard Self.isLoopback(url), let file = Self.localTokenFile(environment),
+            FileManager.default.isReadableFile(atPath: file)
         else { return nil }
         return try Self.read(file)
     }

@@ -5,8 +5,14 @@ import Synchronization
 /// A line on a terminal's standard error that is written over as work goes on; silent where nobody watches.
 final class ProgressLine: Sendable {
     private let console: Console
-    private let started = ContinuousClock.now
-    private let drawn = Mutex<(at: ContinuousClock.Instant?, text: String)>((nil, ""))
+    private let state = Mutex(State())
+
+    private struct State {
+        /// When the first bytes were reported: what came before does not count into the rate.
+        var started: ContinuousClock.Instant?
+        var drawnAt: ContinuousClock.Instant?
+        var text = ""
+    }
 
     /// Redrawing more often than this only costs time.
     private static let interval = Duration.milliseconds(100)
@@ -15,37 +21,44 @@ final class ProgressLine: Sendable {
 
     /// Shows how much of a number of bytes is done.
     func bytes(_ label: String, _ done: Int64, of total: Int64) {
-        show(isLast: done >= total) {
-            Self.transfer(label, done: done, total: total, seconds: (ContinuousClock.now - started) / .seconds(1), width: console.width)
+        let now = ContinuousClock.now
+        let started = state.withLock { state in
+            if state.started == nil || done == 0 { state.started = now }
+            return state.started ?? now
+        }
+        show(always: done >= total) {
+            Self.transfer(label, done: done, total: total, seconds: (now - started) / .seconds(1), width: console.width)
         }
     }
 
     /// Shows where an evaluation is.
     func evaluation(_ state: WorkState, _ progress: EvaluationProgress?) {
-        show(isLast: true) {
+        show(always: true) {
             guard let progress, progress.total > 0 else { return "\(state.rawValue)…" }
             let fraction = Double(progress.completed) / Double(progress.total)
             return "\(progress.phase) \(Self.bar(fraction, width: 24)) \(progress.completed)/\(progress.total)"
         }
     }
 
+    /// Shows what is being done.
+    func doing(_ what: String) { show(always: true) { what + "…" } }
+
     /// Removes the line.
     func clear() {
-        guard console.isWatched else { return }
-        drawn.withLock { drawn in
-            if drawn.at != nil { console.tell("\r\u{1B}[K") }
-            drawn = (nil, "")
+        state.withLock { state in
+            if state.drawnAt != nil { console.tell("\r\u{1B}[K") }
+            (state.drawnAt, state.text) = (nil, "")
         }
     }
 
-    private func show(isLast: Bool, _ text: () -> String) {
+    private func show(always: Bool, _ text: () -> String) {
         guard console.isWatched else { return }
-        drawn.withLock { drawn in
+        state.withLock { state in
             let now = ContinuousClock.now
-            if !isLast, let at = drawn.at, now - at < Self.interval { return }
+            if !always, let at = state.drawnAt, now - at < Self.interval { return }
             let text = String(text().withoutControls().prefix(console.width - 1))
-            guard text != drawn.text else { return }
-            drawn = (now, text)
+            guard text != state.text else { return }
+            (state.drawnAt, state.text) = (now, text)
             console.tell("\r\u{1B}[K" + text)
         }
     }

@@ -20,7 +20,9 @@ struct TextTable {
             var text = ""
             for (index, column) in columns.enumerated() {
                 let padding = String(repeating: " ", count: widths[index] - line[index].displayWidth)
-                text += (index == 0 ? "" : "  ") + (column.alignment == .left ? line[index] + padding : padding + line[index])
+                text +=
+                    (index == 0 ? "" : "  ")
+                    + (column.alignment == .left ? line[index] + padding : padding + line[index])
             }
             while text.last == " " { text.removeLast() }
             return text + "\n"
@@ -32,7 +34,8 @@ struct TextTable {
         let pairs = pairs.compactMap { name, value in value.map { (name, $0.withoutControls()) } }
         let width = pairs.map { $0.0.displayWidth }.max() ?? 0
         return pairs.map { name, value in
-            name + String(repeating: " ", count: width - name.displayWidth) + "  " + (value.isEmpty ? "-" : value) + "\n"
+            name + String(repeating: " ", count: width - name.displayWidth) + "  " + (value.isEmpty ? "-" : value)
+                + "\n"
         }.joined()
     }
 }
@@ -44,7 +47,8 @@ extension String {
     /// The text with control characters replaced: what others wrote must not steer a terminal.
     func withoutControls(keeping kept: Set<Unicode.Scalar> = []) -> String {
         guard unicodeScalars.contains(where: { $0.isControl && !kept.contains($0) }) else { return self }
-        return String(String.UnicodeScalarView(unicodeScalars.map { $0.isControl && !kept.contains($0) ? "\u{FFFD}" : $0 }))
+        return String(
+            String.UnicodeScalarView(unicodeScalars.map { $0.isControl && !kept.contains($0) ? "\u{FFFD}" : $0 }))
     }
 }
 

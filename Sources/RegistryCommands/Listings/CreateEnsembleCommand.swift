@@ -11,13 +11,19 @@ struct CreateEnsembleCommand: RegistryRequest {
 
     @Argument(help: "Name: letters, digits, '.', '_' and '-'.") var name: String
 
-    @Option(help: ArgumentHelp("Labelled rows: CSV id,label[,group][,slice], .csv or .csv.gz, or - for standard input.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Labelled rows: CSV id,label[,group][,slice], .csv or .csv.gz, or - for standard input.", valueName: "file")
+    )
     var labels: String
 
-    @Option(help: ArgumentHelp("Class names, one a line, in the order of the columns of predictions.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Class names, one a line, in the order of the columns of predictions.", valueName: "file"))
     var classes: String?
 
-    @Option(name: .customLong("class"), parsing: .singleValue, help: ArgumentHelp("A class name, in order; repeated.", valueName: "name"))
+    @Option(
+        name: .customLong("class"), parsing: .singleValue,
+        help: ArgumentHelp("A class name, in order; repeated.", valueName: "name"))
     var classNames: [String] = []
 
     @Option(help: ArgumentHelp("Policy, YAML or JSON.", valueName: "file"))
@@ -81,7 +87,8 @@ enum PolicyFile {
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
             if let error = context.underlyingError as? EnsembleModelError { return error.message }
             let switchName = context.codingPath.map(\.stringValue).joined(separator: ".")
-            return (switchName.isEmpty ? "the policy" : switchName) + " has a value that does not fit: \(context.debugDescription)"
+            return (switchName.isEmpty ? "the policy" : switchName)
+                + " has a value that does not fit: \(context.debugDescription)"
         case .keyNotFound(let key, _): return "\(key.stringValue) is missing"
         @unknown default: return "the policy cannot be read"
         }

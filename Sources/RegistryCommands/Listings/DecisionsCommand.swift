@@ -6,11 +6,13 @@ import RegistryClient
 /// Everything about verdicts.
 struct DecisionsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "decisions", abstract: "See verdicts and what is behind them.", subcommands: [List.self, Show.self])
+        commandName: "decisions", abstract: "See verdicts and what is behind them.",
+        subcommands: [List.self, Show.self])
 
     /// Lists an ensemble's.
     struct List: RegistryRequest {
-        static let configuration = CommandConfiguration(commandName: "list", abstract: "Show an ensemble's, newest first.")
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "Show an ensemble's, newest first.")
 
         @Argument(help: "Ensemble.") var name: String
         @OptionGroup var page: PageOptions
@@ -22,7 +24,8 @@ struct DecisionsCommand: AsyncParsableCommand {
                 guard !page.items.isEmpty else { return "\(name) has no decisions yet." }
                 return TextTable(
                     columns: [
-                        .number("decision"), .text("when (UTC)"), .text("model"), .text("verdict"), .text("retired"), .text("reason"),
+                        .number("decision"), .text("when (UTC)"), .text("model"), .text("verdict"), .text("retired"),
+                        .text("reason"),
                     ],
                     rows: page.items.map {
                         [
@@ -46,7 +49,8 @@ struct DecisionsCommand: AsyncParsableCommand {
 
         func run(_ client: RegistryClient, _ output: Output) async throws {
             if evidence {
-                try Output(console: output.console, json: true).emit(try await client.evidence(decision: id)) { _ in "" }
+                try Output(console: output.console, json: true).emit(try await client.evidence(decision: id)) { _ in ""
+                }
             } else {
                 try output.emit(try await client.decision(id), text: DecisionText.full)
             }
@@ -64,7 +68,8 @@ enum DecisionText {
             ("model", decision.model?.description ?? "(\(decision.kind.rawValue))"),
             ("verdict", decision.verdict.rawValue),
             ("reason", decision.reason),
-            ("rule", "\(decision.admission.rawValue), policy version \(decision.policyVersion), preset \(decision.preset.rawValue)"),
+            ("rule", "\(decision.admission.rawValue), preset \(decision.preset.rawValue)"),
+            ("policy", "version \(decision.policyVersion)"),
             ("members before", Format.models(decision.membersBefore)),
             ("members after", Format.models(decision.membersAfter)),
             ("retired", decision.retired.isEmpty ? nil : Format.models(decision.retired)),
@@ -80,11 +85,13 @@ enum DecisionText {
     static func metrics(_ rows: [MetricsRow]) -> String {
         TextTable(
             columns: [
-                .text("out of fold"), .number("accuracy"), .number("macro-F1"), .number("weighted-F1"), .number("log-loss"),
+                .text("out of fold"), .number("accuracy"), .number("macro-F1"), .number("weighted-F1"),
+                .number("log-loss"),
             ],
             rows: rows.map { row in
                 let subject = row.model?.description ?? row.subject.rawValue.replacing("_", with: " ")
-                return [subject] + [row.metrics.accuracy, row.metrics.macroF1, row.metrics.weightedF1, row.metrics.logLoss]
+                return [subject]
+                    + [row.metrics.accuracy, row.metrics.macroF1, row.metrics.weightedF1, row.metrics.logLoss]
                     .map { Format.number($0) }
             }
         ).text

@@ -21,15 +21,19 @@ struct EnsemblesCommand: AsyncParsableCommand {
         func run(_ client: RegistryClient, _ output: Output) async throws {
             let page = try await page.collect { try await client.ensembles(after: $0, limit: $1) }
             try output.emit(page) { page in
-                guard !page.items.isEmpty else { return "There are no ensembles yet: make one with `registry ensembles create`." }
+                guard !page.items.isEmpty else {
+                    return "There are no ensembles yet: make one with `registry ensembles create`."
+                }
                 return TextTable(
                     columns: [
-                        .text("ensemble"), .number("classes"), .number("rows"), .number("candidates"), .number("members"),
+                        .text("ensemble"), .number("classes"), .number("rows"), .number("candidates"),
+                        .number("members"),
                         .number("manifest"), .text("created (UTC)"),
                     ],
                     rows: page.items.map {
                         [
-                            $0.name, "\($0.classes.count)", "\($0.epoch.rowCount)", "\($0.candidateCount)", "\($0.members.count)",
+                            $0.name, "\($0.classes.count)", "\($0.epoch.rowCount)", "\($0.candidateCount)",
+                            "\($0.members.count)",
                             $0.sequence == 0 ? "-" : "\($0.sequence)", Format.date($0.createdAt),
                         ]
                     }
@@ -40,7 +44,8 @@ struct EnsemblesCommand: AsyncParsableCommand {
 
     /// Shows one.
     struct Show: RegistryRequest {
-        static let configuration = CommandConfiguration(commandName: "show", abstract: "Show one with its policy and members.")
+        static let configuration = CommandConfiguration(
+            commandName: "show", abstract: "Show one with its policy and members.")
 
         @Argument(help: "Ensemble.") var name: String
         @OptionGroup(title: "Connection") var connection: ConnectionOptions
@@ -53,7 +58,8 @@ struct EnsemblesCommand: AsyncParsableCommand {
     /// Streams the row ids.
     struct Rows: RegistryRequest {
         static let configuration = CommandConfiguration(
-            commandName: "rows", abstract: "Write the validation rows to predict: CSV id,group, in row-id order, without labels.")
+            commandName: "rows",
+            abstract: "Write the validation rows to predict: CSV id,group, in row-id order, without labels.")
 
         @Argument(help: "Ensemble.") var name: String
         @OptionGroup(title: "Connection") var connection: ConnectionOptions
@@ -93,7 +99,9 @@ enum EnsembleText {
     static func full(_ ensemble: EnsembleRecord) -> String {
         let budget = ensemble.policy.budget
         var limits = ["members \(budget.members)"]
-        if let latency = budget.latencyMilliseconds { limits.append("latency \(latency) ms (\(budget.latencyRule.rawValue))") }
+        if let latency = budget.latencyMilliseconds {
+            limits.append("latency \(latency) ms (\(budget.latencyRule.rawValue))")
+        }
         if let cost = budget.costUSDPer10k { limits.append("cost \(cost) USD per 10,000 rows") }
         let epoch = ensemble.epoch
         return TextTable.details([
@@ -102,7 +110,8 @@ enum EnsembleText {
             ("classes", ensemble.classes.joined(separator: ", ")),
             ("validation set", "\(epoch.rowCount) rows, \(epoch.groupCount) groups, \(epoch.sliceCount) slices"),
             ("epoch", "\(epoch.number), since \(Format.date(epoch.startedAt)) UTC"),
-            ("policy", "version \(ensemble.policyVersion): \(ensemble.policy.admission.rawValue), preset \((epoch.preset ?? ensemble.policy.preset).rawValue)"),
+            ("policy", "version \(ensemble.policyVersion): \(ensemble.policy.admission.rawValue)"),
+            ("preset", (epoch.preset ?? ensemble.policy.preset).rawValue),
             ("budget", limits.joined(separator: ", ")),
             ("candidates", "\(ensemble.candidateCount)"),
             ("manifest", ensemble.manifest.map { "\(ensemble.sequence), sha256 \($0)" } ?? "none: not founded yet"),

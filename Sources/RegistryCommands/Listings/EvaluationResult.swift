@@ -10,7 +10,9 @@ struct EvaluationResult: Codable, Sendable {
     var decision: DecisionRecord?
 
     /// Writes a started evaluation, or follows it to its end and writes that.
-    static func finish(_ evaluation: EvaluationRecord, waiting: Bool, _ client: RegistryClient, _ output: Output) async throws {
+    static func finish(
+        _ evaluation: EvaluationRecord, waiting: Bool, _ client: RegistryClient, _ output: Output
+    ) async throws {
         guard waiting else {
             return try output.emit(EvaluationResult(evaluation: evaluation, decision: nil)) { text($0.evaluation) }
         }
@@ -20,13 +22,14 @@ struct EvaluationResult: Codable, Sendable {
         try output.emit(EvaluationResult(evaluation: final, decision: decision)) { result in
             result.decision.map(DecisionText.full) ?? text(result.evaluation)
         }
-        try Outcome.status(of: decision, state: final.state, evaluation: final).end()
+        try ExitStatus(decision, orElse: final.state).end()
     }
 
     static func text(_ evaluation: EvaluationRecord) -> String {
         let start = "Evaluation \(evaluation.id) of \(evaluation.ensemble): \(evaluation.state.rawValue)"
         guard evaluation.state == .failed else { return start + "." }
-        return start + ": \(evaluation.failure ?? "no reason is known"). Queue it again with `registry retry \(evaluation.id)`."
+        return start
+            + ": \(evaluation.failure ?? "no reason is known"). Queue it again with `registry retry \(evaluation.id)`."
     }
 }
 

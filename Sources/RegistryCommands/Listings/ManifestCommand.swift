@@ -15,14 +15,20 @@ struct ManifestCommand: AsyncParsableCommand {
             commandName: "get", abstract: "Get an ensemble's manifest and combiner, checked against their digests.")
 
         @Argument(help: "Ensemble.") var name: String
-        @Option(help: ArgumentHelp("Number of the manifest (default: the newest).", valueName: "number")) var sequence: Int?
-        @Option(help: ArgumentHelp("Write the combiner, a LightGBM text model, to this file.", valueName: "file")) var combiner: String?
-        @Option(help: ArgumentHelp("Write the manifest's exact bytes to this file; - for standard output.", valueName: "file"))
+        @Option(help: ArgumentHelp("Number of the manifest (default: the newest).", valueName: "number")) var sequence:
+            Int?
+        @Option(help: ArgumentHelp("Write the combiner, a LightGBM text model, to this file.", valueName: "file"))
+        var combiner: String?
+        @Option(
+            help: ArgumentHelp(
+                "Write the manifest's exact bytes to this file; - for standard output.", valueName: "file"))
         var output: String?
         @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
         mutating func validate() throws {
-            if output == "-", connection.json { throw ValidationError("--output - and --json both write to standard output.") }
+            if output == "-", connection.json {
+                throw ValidationError("--output - and --json both write to standard output.")
+            }
             if combiner == "-" { throw ValidationError("--combiner needs a file.") }
         }
 
@@ -42,24 +48,28 @@ struct ManifestCommand: AsyncParsableCommand {
         private func manifest(_ client: RegistryClient) async throws -> VerifiedManifest {
             if let sequence { return try await client.manifest(ensemble: name, sequence: sequence) }
             guard case .manifest(let manifest) = try await client.manifest(ensemble: name) else {
-                throw CommandError(.failed, "the registry answered that nothing changed, though nothing was known before")
+                throw CommandError(
+                    .failed, "the registry answered that nothing changed, though nothing was known before")
             }
             return manifest
         }
 
         static func text(_ result: ManifestResult) -> String {
-            let manifest = result.manifest
+            let (manifest, combiner) = (result.manifest, result.manifest.combiner)
             let details = TextTable.details([
                 ("ensemble", manifest.ensemble),
-                ("manifest", "\(manifest.sequence), \(manifest.reason.rawValue) by \(manifest.admission.rawValue), decision \(manifest.decisionID)"),
+                ("manifest", "\(manifest.sequence), \(manifest.reason.rawValue) by \(manifest.admission.rawValue)"),
+                ("decision", "\(manifest.decisionID)"),
                 ("sha256", result.sha256.hex),
                 ("content id", manifest.contentID.hex),
                 ("published", "\(Format.date(Date(timeIntervalSince1970: Double(manifest.createdAt)))) UTC"),
                 ("classes", manifest.classes.joined(separator: ", ")),
-                ("combiner", "\(manifest.combiner.trees) trees, \(manifest.combiner.bytes) bytes, sha256 \(manifest.combiner.sha256)"),
+                ("combiner", "\(combiner.trees) trees, \(combiner.bytes) bytes, sha256 \(combiner.sha256)"),
             ])
             let members = TextTable(
-                columns: [.text("member"), .text("kind"), .number("latency ms"), .number("USD/10k rows"), .text("endpoint")],
+                columns: [
+                    .text("member"), .text("kind"), .number("latency ms"), .number("USD/10k rows"), .text("endpoint"),
+                ],
                 rows: manifest.members.map {
                     [
                         "\($0.model)@\($0.version)", $0.kind ?? "-", Format.milliseconds($0.latencyNanoseconds),

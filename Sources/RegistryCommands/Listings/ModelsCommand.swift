@@ -6,7 +6,8 @@ import RegistryClient
 /// Everything about model versions.
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "See the registered versions and where they serve.", subcommands: [List.self, Show.self])
+        commandName: "models", abstract: "See the registered versions and where they serve.",
+        subcommands: [List.self, Show.self])
 
     /// Lists them.
     struct List: RegistryRequest {
@@ -21,13 +22,16 @@ struct ModelsCommand: AsyncParsableCommand {
                 guard !page.items.isEmpty else { return "There are no models yet: offer one with `registry submit`." }
                 return TextTable(
                     columns: [
-                        .text("model"), .text("kind"), .number("latency ms"), .number("USD/10k rows"), .text("ensembles"),
+                        .text("model"), .text("kind"), .number("latency ms"), .number("USD/10k rows"),
+                        .text("ensembles"),
                         .text("member of"), .text("created (UTC)"),
                     ],
                     rows: page.items.map {
                         [
-                            $0.id.description, $0.metadata.kind ?? "-", Format.milliseconds($0.metadata.latencyNanoseconds),
-                            Format.usdPer10k($0.metadata.costNanoUSDPerRow), Self.names($0.ensembles), Self.names($0.memberOf),
+                            $0.id.description, $0.metadata.kind ?? "-",
+                            Format.milliseconds($0.metadata.latencyNanoseconds),
+                            Format.usdPer10k($0.metadata.costNanoUSDPerRow), Self.names($0.ensembles),
+                            Self.names($0.memberOf),
                             Format.date($0.createdAt),
                         ]
                     }
@@ -40,9 +44,11 @@ struct ModelsCommand: AsyncParsableCommand {
 
     /// Shows one.
     struct Show: RegistryRequest {
-        static let configuration = CommandConfiguration(commandName: "show", abstract: "Show one with all that was declared.")
+        static let configuration = CommandConfiguration(
+            commandName: "show", abstract: "Show one with all that was declared.")
 
-        @Argument(help: ArgumentHelp("Model version, e.g. minilm@3.", valueName: "model@version")) var model: ModelVersionID
+        @Argument(help: ArgumentHelp("Model version, e.g. minilm@3.", valueName: "model@version")) var model:
+            ModelVersionID
         @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
         func run(_ client: RegistryClient, _ output: Output) async throws {
@@ -57,7 +63,11 @@ struct ModelsCommand: AsyncParsableCommand {
                     ("endpoint", metadata.endpoint),
                     ("latency", metadata.latencyNanoseconds.map { "\(Format.milliseconds($0)) ms a row" }),
                     ("cost", metadata.costNanoUSDPerRow.map { "\(Format.usdPer10k($0)) USD per 10,000 rows" }),
-                    ("tags", metadata.tags.isEmpty ? nil : metadata.tags.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")),
+                    (
+                        "tags",
+                        metadata.tags.isEmpty
+                            ? nil : metadata.tags.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
+                    ),
                     ("ensembles", record.ensembles.joined(separator: " ")),
                     ("member of", record.memberOf.joined(separator: " ")),
                     ("created", "\(Format.date(record.createdAt)) UTC by \(record.createdBy)"),

@@ -17,7 +17,8 @@ struct PageOptions: ParsableArguments, Sendable {
     }
 
     /// Takes pages until there are enough items or no more.
-    func collect<Item>(_ fetch: (_ after: String?, _ limit: Int) async throws -> Page<Item>) async throws -> Page<Item> {
+    func collect<Item>(_ fetch: (_ after: String?, _ limit: Int) async throws -> Page<Item>) async throws -> Page<Item>
+    {
         var all = Page<Item>(items: [], next: after)
         repeat {
             let page = try await fetch(all.next, min(Self.pageSize, limit - all.items.count))

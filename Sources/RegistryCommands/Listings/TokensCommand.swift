@@ -6,7 +6,8 @@ import RegistryClient
 /// Everything about who may do what.
 struct TokensCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tokens", abstract: "Give and take away access.", subcommands: [Create.self, List.self, Revoke.self])
+        commandName: "tokens", abstract: "Give and take away access.",
+        subcommands: [Create.self, List.self, Revoke.self])
 
     /// Creates one.
     struct Create: RegistryRequest {
@@ -20,14 +21,16 @@ struct TokensCommand: AsyncParsableCommand {
 
         func run(_ client: RegistryClient, _ output: Output) async throws {
             let created = try await client.createToken(CreateTokenRequest(name: name, scopes: scopes))
-            output.note("Token \(created.token.id) for \(created.token.name), \(TokensCommand.text(created.token.scopes)). Keep it: it is not shown again.")
+            let scopes = TokensCommand.text(created.token.scopes)
+            output.note("Token \(created.token.id) for \(created.token.name), \(scopes). Keep it: it is not shown again.")
             try output.emit(created) { $0.secret }
         }
     }
 
     /// Lists them.
     struct List: RegistryRequest {
-        static let configuration = CommandConfiguration(commandName: "list", abstract: "Show what there is, without secrets.")
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "Show what there is, without secrets.")
 
         @OptionGroup var page: PageOptions
         @OptionGroup(title: "Connection") var connection: ConnectionOptions
@@ -36,7 +39,10 @@ struct TokensCommand: AsyncParsableCommand {
             let page = try await page.collect { try await client.tokens(after: $0, limit: $1) }
             try output.emit(page) { page in
                 TextTable(
-                    columns: [.number("token"), .text("name"), .text("scopes"), .text("created (UTC)"), .text("by"), .text("revoked (UTC)")],
+                    columns: [
+                        .number("token"), .text("name"), .text("scopes"), .text("created (UTC)"), .text("by"),
+                        .text("revoked (UTC)"),
+                    ],
                     rows: page.items.map {
                         [
                             "\($0.id)", $0.name, TokensCommand.text($0.scopes), Format.date($0.createdAt), $0.createdBy,

@@ -26,14 +26,13 @@ struct ChunkSequence: AsyncSequence, Sendable {
     func makeAsyncIterator() -> AsyncIterator { AsyncIterator(reader: Result { try makeReader() }) }
 
     /// Reads everything once, to know its length and digest.
-    func measure(progress: (Int64) -> Void) throws -> (length: Int64, digest: ContentDigest) {
+    func measure() throws -> (length: Int64, digest: ContentDigest) {
         var reader = try makeReader()
         var hasher = ContentHasher()
         var length: Int64 = 0
         while let chunk = try reader.next() {
             chunk.withUnsafeReadableBytes { hasher.update($0) }
             length += Int64(chunk.readableBytes)
-            progress(length)
         }
         return (length, hasher.finish())
     }
@@ -70,6 +69,21 @@ struct ByteReader {
             guard try refill() else { return nil }
         }
         return buffer.readSlice(length: count)
+    }
+
+    /// The bytes before the next line feed, which is taken too, or before the end; nil when they are more than `limit`.
+    mutating func line(upTo limit: Int) throws -> [UInt8]? {
+        var searched = 0
+        while true {
+            if let end = buffer.readableBytesView.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n")) {
+                let line = buffer.readBytes(length: end - buffer.readerIndex)
+                buffer.moveReaderIndex(forwardBy: 1)
+                return (line?.count ?? 0) <= limit ? line : nil
+            }
+            searched = buffer.readableBytes
+            guard searched <= limit else { return nil }
+            guard try refill() else { return buffer.readBytes(length: searched) }
+        }
     }
 
     /// One byte, or nil at the end.

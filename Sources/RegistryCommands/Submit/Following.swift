@@ -9,12 +9,16 @@ extension RegistryClient {
 
     /// Waits until nothing more happens to a submission by itself.
     func follow(_ submission: SubmissionRecord, _ progress: ProgressLine) async throws -> SubmissionRecord {
-        try await follow(submission, progress, isFinal: \.state.isFinal) { $0.evaluation } next: { try await self.submission(submission.id, wait: $0) }
+        try await follow(
+            submission, progress, isFinal: { $0.state.isFinal }, evaluation: { $0.evaluation },
+            next: { try await self.submission(submission.id, wait: $0) })
     }
 
     /// Waits until nothing more happens to an evaluation by itself.
     func follow(_ evaluation: EvaluationRecord, _ progress: ProgressLine) async throws -> EvaluationRecord {
-        try await follow(evaluation, progress, isFinal: \.state.isFinal) { $0 } next: { try await self.evaluation(evaluation.id, wait: $0) }
+        try await follow(
+            evaluation, progress, isFinal: { $0.state.isFinal }, evaluation: { $0 },
+            next: { try await self.evaluation(evaluation.id, wait: $0) })
     }
 
     private func follow<Record: Equatable>(
@@ -33,10 +37,9 @@ extension RegistryClient {
     }
 }
 
-/// What a command that waited ends with.
-enum Outcome {
-    static func status(of decision: DecisionRecord?, state: WorkState, evaluation: EvaluationRecord?) -> ExitStatus {
-        if let decision { return ExitStatus(decision.verdict) }
-        return state == .candidate ? .done : .failed
+extension ExitStatus {
+    /// What a command ends with that waited for a piece of work.
+    init(_ decision: DecisionRecord?, orElse state: WorkState) {
+        self = decision.map { ExitStatus($0.verdict) } ?? (state == .candidate ? .done : .failed)
     }
 }

@@ -38,7 +38,9 @@ struct Gunzip: ChunkReader {
         while true {
             if input.readableBytes == 0 {
                 guard let chunk = try source.next() else {
-                    guard !isInsideMember, !isFirst else { throw CommandError(.usage, "\(name) ends before its gzip data does") }
+                    guard !isInsideMember, !isFirst else {
+                        throw CommandError(.usage, "\(name) ends before its gzip data does")
+                    }
                     return nil
                 }
                 input = chunk

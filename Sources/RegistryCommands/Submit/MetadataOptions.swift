@@ -22,10 +22,14 @@ struct MetadataOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("Latency a row in milliseconds.", valueName: "ms"))
     var latencyMs: String?
 
-    @Option(name: .customLong("cost-usd-per-10k"), help: ArgumentHelp("Cost of 10,000 rows in US dollars.", valueName: "usd"))
+    @Option(
+        name: .customLong("cost-usd-per-10k"),
+        help: ArgumentHelp("Cost of 10,000 rows in US dollars.", valueName: "usd"))
     var costUSDPer10k: String?
 
-    @Option(name: .customLong("tag"), parsing: .singleValue, help: ArgumentHelp("A word about the model; may be repeated.", valueName: "key=value"))
+    @Option(
+        name: .customLong("tag"), parsing: .singleValue,
+        help: ArgumentHelp("A word about the model; may be repeated.", valueName: "key=value"))
     var tags: [String] = []
 
     mutating func validate() throws { _ = try metadata }
@@ -35,7 +39,9 @@ struct MetadataOptions: ParsableArguments, Sendable {
             var tags: [String: String] = [:]
             for tag in self.tags {
                 let parts = tag.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-                guard parts.count == 2, !parts[0].isEmpty else { throw ValidationError("--tag '\(tag)' is not of the form key=value.") }
+                guard parts.count == 2, !parts[0].isEmpty else {
+                    throw ValidationError("--tag '\(tag)' is not of the form key=value.")
+                }
                 guard tags.updateValue(parts[1], forKey: parts[0]) == nil else {
                     throw ValidationError("--tag \(parts[0]) is given more than once.")
                 }
@@ -54,8 +60,8 @@ struct MetadataOptions: ParsableArguments, Sendable {
         }
     }
 
-    /// A decimal number times a factor, to the nearest integer: milliseconds to nanoseconds by 1e6, US dollars per 10,000
-    /// rows to nano US dollars a row by 1e5.
+    /// A decimal number times a factor, to the nearest integer: milliseconds to nanoseconds by 1e6, US dollars per
+    /// 10,000 rows to nano US dollars a row by 1e5.
     static func scaled(_ text: String, by factor: Double, option: String) throws -> Int64 {
         // Beyond 2^53 a double no longer holds every integer.
         guard let value = Double(text), value.isFinite, value >= 0, value * factor < 0x1p53 else {

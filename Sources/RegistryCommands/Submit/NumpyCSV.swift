@@ -21,7 +21,9 @@ struct NumpyCSV: ChunkReader {
         guard header.columnCount == classes.count else {
             throw CommandError(
                 .refused,
-                "\(names.values) has \(header.columnCount) columns, the ensemble \(classes.count) classes: \(classes.joined(separator: ", "))")
+                "\(names.values) has \(header.columnCount) columns, the ensemble \(classes.count) classes: "
+                    + classes.joined(separator: ", ")
+            )
         }
         self.values = reader
         self.ids = ids
@@ -48,10 +50,13 @@ struct NumpyCSV: ChunkReader {
 
     private mutating func writeRow(to output: inout ByteBuffer) throws {
         guard let id = try ids.next() else {
-            throw CommandError(.refused, "\(names.ids) has \(row) ids, \(names.values) \(header.rowCount) rows: one id a row is needed")
+            throw CommandError(
+                .refused, "\(names.ids) has \(row) ids, \(names.values) \(header.rowCount) rows: one id a row is needed"
+            )
         }
         guard var bytes = try values.bytes(header.columnCount * header.element.bytes) else {
-            throw CommandError(.refused, "\(names.values) is cut short: it ends in row \(row + 1) of \(header.rowCount)")
+            throw CommandError(
+                .refused, "\(names.values) is cut short: it ends in row \(row + 1) of \(header.rowCount)")
         }
         output.writeString(Self.field(id))
         for _ in 0..<header.columnCount {
@@ -77,8 +82,12 @@ struct NumpyCSV: ChunkReader {
 
     /// A CSV field, quoted where it must be.
     private static func field(_ text: String) -> String {
-        guard text.utf8.contains(where: { [UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\n"), UInt8(ascii: "\r")].contains($0) })
-        else { return text }
-        return "\"" + text.replacing("\"", with: "\"\"") + "\""
+        let needsQuotes = text.utf8.contains { byte in
+            switch byte {
+            case UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\n"), UInt8(ascii: "\r"): true
+            default: false
+            }
+        }
+        return needsQuotes ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
     }
 }

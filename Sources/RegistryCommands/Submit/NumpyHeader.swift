@@ -41,14 +41,18 @@ struct NumpyHeader: Hashable, Sendable {
     init(dictionary: String, name: String) throws {
         var parser = PythonDictionary(dictionary)
         guard let values = parser.parse() else {
-            throw CommandError(.usage, "\(name) has a NumPy header that is not understood: save a plain array of float32")
+            throw CommandError(
+                .usage, "\(name) has a NumPy header that is not understood: save a plain array of float32")
         }
         guard case .text(let descr) = values["descr"], let element = Element(rawValue: descr) else {
             throw CommandError(
-                .usage, "\(name) does not hold little-endian float32 or float64: save it with numpy.save(file, p.astype('<f4'))")
+                .usage,
+                "\(name) does not hold little-endian float32 or float64: save it with numpy.save(file, p.astype('<f4'))"
+            )
         }
         guard case .bool(false) = values["fortran_order"] else {
-            throw CommandError(.usage, "\(name) is in Fortran order: save it with numpy.save(file, numpy.ascontiguousarray(p))")
+            throw CommandError(
+                .usage, "\(name) is in Fortran order: save it with numpy.save(file, numpy.ascontiguousarray(p))")
         }
         guard case .tuple(let shape) = values["shape"], shape.count == 2, shape[1] > 0, shape[1] <= 1 << 20 else {
             throw CommandError(.usage, "\(name) is not a table: it must have the shape (rows, classes)")
@@ -74,7 +78,8 @@ private struct PythonDictionary {
         var values: [String: Value] = [:]
         guard take("{") else { return nil }
         while !take("}") {
-            guard case .text(let key) = value(), take(":"), let value = value(), values.updateValue(value, forKey: key) == nil
+            guard case .text(let key) = value(), take(":"), let value = value(),
+                values.updateValue(value, forKey: key) == nil
             else { return nil }
             if !take(",") {
                 guard take("}") else { return nil }

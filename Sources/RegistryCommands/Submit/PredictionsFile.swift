@@ -45,7 +45,8 @@ struct TableFile {
     init(numpy file: LocalFile, isGzipped: Bool, ids: LocalFile, idsPath: String, classes: [String]) {
         let name = idsPath.lowercased()
         content = ChunkSequence {
-            let idBytes: any ChunkReader = name.hasSuffix(".gz") ? try Gunzip(FileReader(ids), name: ids.path) : FileReader(ids)
+            let idBytes: any ChunkReader =
+                name.hasSuffix(".gz") ? try Gunzip(FileReader(ids), name: ids.path) : FileReader(ids)
             let isCSV = name.hasSuffix(".csv") || name.hasSuffix(".csv.gz")
             return try NumpyCSV(
                 values: isGzipped ? Gunzip(FileReader(file), name: file.path) : FileReader(file),
@@ -57,8 +58,8 @@ struct TableFile {
 
     /// Reads the table once for its length and digest, and prepares it to be sent.
     func upload(_ progress: ProgressLine) throws -> (upload: Upload, length: Int64, digest: ContentDigest) {
-        let (length, digest) = try content.measure { _ in }
-        progress.bytes("uploading", 0, of: length)
+        progress.doing("reading")
+        let (length, digest) = try content.measure()
         let upload = Upload(
             content, contentType: contentType, contentEncoding: contentEncoding, contentLength: length, digest: digest)
         return (upload, length, digest)

@@ -31,7 +31,9 @@ struct RowIDs {
         line += 1
         guard let column else {
             guard let id = try textLine() else { return nil }
-            guard !id.isEmpty else { throw CommandError(.usage, "\(name) has an empty line \(line) where an id should be") }
+            guard !id.isEmpty else {
+                throw CommandError(.usage, "\(name) has an empty line \(line) where an id should be")
+            }
             return id
         }
         guard let record = try Self.record(&reader, name: name) else { return nil }
@@ -43,10 +45,9 @@ struct RowIDs {
 
     private mutating func textLine() throws -> String? {
         guard try reader.peek() != nil else { return nil }
-        var bytes: [UInt8] = []
-        while let byte = try reader.byte(), byte != UInt8(ascii: "\n") {
-            bytes.append(byte)
-            try Self.check(bytes.count, name)
+        guard var bytes = try reader.line(upTo: Self.maximumBytes) else {
+            throw CommandError(
+                .usage, "\(name) has a line longer than \(Self.maximumBytes) bytes: is it a file of row ids?")
         }
         if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
         return try Self.text(bytes, name)

@@ -10,9 +10,9 @@ struct SubmitCommand: RegistryRequest {
         commandName: "submit",
         abstract: "Offer a model version to an ensemble with its predictions.",
         discussion: """
-            Predictions are one row of class probabilities per validation row: CSV with the column id and one column per \
-            class, or a NumPy table (rows, classes) whose rows stand in row-id order (see `registry ensembles rows`) or \
-            whose ids are given with --ids. Sending the same again is harmless.
+            Predictions are one row of class probabilities per validation row: CSV with the column id and one column \
+            per class, or a NumPy table (rows, classes) whose rows stand in row-id order (see `registry ensembles \
+            rows`) or whose ids are given with --ids. Sending the same again is harmless.
             """)
 
     @Argument(help: ArgumentHelp("Ensemble.", valueName: "ensemble"))
@@ -21,7 +21,8 @@ struct SubmitCommand: RegistryRequest {
     @Argument(help: ArgumentHelp("Model version, e.g. minilm@3.", valueName: "model@version"))
     var model: ModelVersionID
 
-    @Option(help: ArgumentHelp("Predictions: .csv, .csv.gz, .npy, .npy.gz, or - for standard input.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Predictions: .csv, .csv.gz, .npy, .npy.gz, or - for standard input.", valueName: "file"))
     var predictions: String
 
     @Option(help: "Format of the predictions where the name does not tell.")
@@ -43,7 +44,9 @@ struct SubmitCommand: RegistryRequest {
         } catch {
             throw ValidationError(error.message)
         }
-        if predictions == "-", ids == "-" { throw ValidationError("Standard input cannot be both --predictions and --ids.") }
+        if predictions == "-", ids == "-" {
+            throw ValidationError("Standard input cannot be both --predictions and --ids.")
+        }
     }
 
     func run(_ client: RegistryClient, _ output: Output) async throws {
@@ -67,7 +70,7 @@ struct SubmitCommand: RegistryRequest {
         try output.emit(SubmitResult(submission: final, decision: decision)) { result in
             result.decision.map(DecisionText.full) ?? Self.text(result.submission)
         }
-        try Outcome.status(of: decision, state: final.state, evaluation: final.evaluation).end()
+        try ExitStatus(decision, orElse: final.state).end()
     }
 
     private func table(_ client: RegistryClient) async throws -> TableFile {
@@ -89,17 +92,21 @@ struct SubmitCommand: RegistryRequest {
 
     static func text(_ submission: SubmissionRecord) -> String {
         let missing = submission.missingRowCount > 0 ? ", \(submission.missingRowCount) without a prediction" : ""
-        let start = "Submission \(submission.id): \(submission.model) to \(submission.ensemble), \(submission.rowCount) rows\(missing)."
+        let start =
+            "Submission \(submission.id): \(submission.model) to \(submission.ensemble), "
+            + "\(submission.rowCount) rows\(missing)."
         let evaluation = submission.evaluation.map { "\($0.id)" } ?? "-"
         switch submission.state {
         case .candidate:
-            return start + "\nKept as a candidate: found the ensemble with `registry ensembles found \(submission.ensemble)`."
+            return start
+                + "\nKept as a candidate: found the ensemble with `registry ensembles found \(submission.ensemble)`."
         case .failed:
             return start + "\nFailed: \(submission.evaluation?.failure ?? "no reason is known"). "
                 + "Queue it again with `registry retry \(evaluation)`."
         case .cancelled: return start + "\nCancelled."
         case .decided: return start + "\nDecided before: see `registry decisions list \(submission.ensemble)`."
-        case .queued, .evaluating, .evaluated: return start + "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
+        case .queued, .evaluating, .evaluated:
+            return start + "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
         }
     }
 }
