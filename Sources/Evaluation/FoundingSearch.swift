@@ -12,7 +12,7 @@ struct FoundingSearch {
         let members: Coalitions.Fit
         /// The feasible set of lowest loss.
         let best: Coalitions.Fit
-        /// Number of different sets fitted.
+        /// Number of different sets whose losses were compared.
         let triedCount: Int
     }
 
@@ -56,7 +56,10 @@ struct FoundingSearch {
     private mutating func eliminate() throws -> [Coalitions.Fit] {
         let sizes = stride(from: inputs.models.count, to: 1, by: -1)
         monitor.begin("search", total: 1 + sizes.reduce(0) { $0 + leavers(of: $1) })
-        var path = [try fit(inputs.models)]
+        // The first set is fitted for its SAGE; as a choice it is tried only if it fits.
+        let all = try coalitions.fit(inputs.models)
+        if isFeasible(all) { tried[all.members] = all }
+        var path = [all]
         while let last = path.last, last.members.count > 1 {
             var options: [Coalitions.Fit] = []
             for model in try lowest(last).prefix(leavers(of: last.members.count)) {

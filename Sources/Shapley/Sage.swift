@@ -99,10 +99,10 @@ public struct Sage: Sendable {
     }
 
     private func sampledValues(_ paths: LeafPaths, masks: UnsafePointer<Int>, label: Int, seed: Int) -> [Double] {
-        var generator = SplitMix64(seed: UInt64(bitPattern: Int64(seed)))
+        var generator = SplitMix64(seed: seed)
         var values = [Double](repeating: 0, count: playerCount)
         for _ in 0..<Self.pairsPerRow {
-            let order = (0..<playerCount).shuffled(using: &generator)
+            let order = generator.order(of: playerCount)
             for order in [order, order.reversed()] {
                 let gains = prefixGains(paths, masks: masks, order: order, label: label)
                 for (position, player) in order.enumerated() {
@@ -147,13 +147,20 @@ public struct Sage: Sendable {
     }
 }
 
-/// Steele, Lea and Flood's SplitMix64: a fixed sequence for a seed, on every platform.
-private struct SplitMix64: RandomNumberGenerator {
+/// Steele, Lea and Flood's SplitMix64, with a shuffle of its own: the same orders on every platform and with every compiler.
+private struct SplitMix64 {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    init(seed: Int) { state = UInt64(bitPattern: Int64(seed)) }
 
-    mutating func next() -> UInt64 {
+    /// A random order of `0..<count` (Fisher and Yates; the remainder's bias is below 2^-50).
+    mutating func order(of count: Int) -> [Int] {
+        var order = Array(0..<count)
+        for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, Int(next() % UInt64(last + 1))) }
+        return order
+    }
+
+    private mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
