@@ -38,7 +38,8 @@ struct ForestScorer: Sendable {
 
     /// Adds up the trees' leaf values for each row, in the order of the trees: the order fixes the last bits.
     func score(
-        rows: UnsafeBufferPointer<Double>, featureCount: Int, into scores: UnsafeMutableBufferPointer<Double>, classCount: Int
+        rows: UnsafeBufferPointer<Double>, featureCount: Int, into scores: UnsafeMutableBufferPointer<Double>,
+        classCount: Int
     ) {
         scores.update(repeating: 0)
         nodes.withUnsafeBufferPointer { nodes in

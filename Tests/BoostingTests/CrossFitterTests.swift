@@ -1,5 +1,6 @@
 import EnsembleModel
 import Forest
+import RegistryTesting
 import Testing
 
 @testable import Boosting
@@ -34,7 +35,8 @@ struct CrossFitterTests {
 
     static let mixtures: [[ColumnKind]] = [
         [.dense, .dense, .dense], [.neighbours, .neighbours, .neighbours, .neighbours], [.missing, .dense, .missing],
-        [.dense, .constant, .neighbours], [.constant, .dense], [.constant], [.mixed, .mixed, .dense], ColumnKind.allCases,
+        [.dense, .constant, .neighbours], [.constant, .dense], [.constant], [.mixed, .mixed, .dense],
+        ColumnKind.allCases,
     ]
 
     /// Over 10,000 rows LightGBM would bundle columns that are rarely non-zero together.
@@ -93,7 +95,8 @@ struct CrossFitterTests {
         func code(labels: [Int], folds: [Int], foldCount: Int = 2, classCount: Int = 2) -> BoostingError.Code? {
             do throws(BoostingError) {
                 _ = try CrossFitter(
-                    library: library, labels: labels, folds: folds, foldCount: foldCount, classCount: classCount, parameters: .standard)
+                    library: library, labels: labels, folds: folds, foldCount: foldCount, classCount: classCount,
+                    parameters: .standard)
                 return nil
             } catch { return error.code }
         }
@@ -117,7 +120,8 @@ struct CrossFitterTests {
 
     static func fitter(rowCount: Int, parameters: BoostingParameters) throws -> CrossFitter {
         try CrossFitter(
-            library: .load(), labels: (0..<rowCount).map(label), folds: folds(rowCount), foldCount: 5, classCount: classCount,
+            library: .load(), labels: (0..<rowCount).map(label), folds: folds(rowCount), foldCount: 5,
+            classCount: classCount,
             parameters: parameters)
     }
 
@@ -130,7 +134,7 @@ struct CrossFitterTests {
     }
 
     static func values(_ kind: ColumnKind, rowCount: Int, seed: UInt64) -> [Double] {
-        var random = SplitMix64(state: seed &* 1000 &+ UInt64(kind.rawValue.utf8.count))
+        var random = SplitMix64(seed: seed &* 1000 &+ UInt64(kind.rawValue.utf8.count))
         var values: [Double] = []
         for row in 0..<rowCount {
             var weights = (0..<classCount).map { _ in Double.random(in: 0.05..<1, using: &random) }
@@ -150,18 +154,5 @@ struct CrossFitterTests {
             }
         }
         return values
-    }
-}
-
-/// Reproducible draws.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
