@@ -2,9 +2,9 @@ import EnsembleModel
 
 /// The search for the first ensemble (DECISION.md, step 10), by out-of-fold loss over all rows.
 ///
-/// Backward elimination from all candidates to one, dropping the best of the three lowest by SAGE each time; then the best feasible
-/// set is polished by adding a model or swapping one in; then parsimony: of all feasible sets tried, the smallest that cannot be told
-/// from the best.
+/// Backward elimination from all candidates to one, dropping the best of the three lowest by SAGE each time; then the
+/// best feasible set is polished by adding a model or swapping one in; then parsimony: of all feasible sets tried, the
+/// smallest that cannot be told from the best.
 struct FoundingSearch {
     /// What a search found.
     struct Result {
@@ -87,7 +87,9 @@ struct FoundingSearch {
             monitor.begin("polish", total: options.count)
             var fits: [Coalitions.Fit] = []
             for option in options { fits.append(try fit(option)) }
-            guard let better = fits.min(by: precedes), better.searchLoss < current.searchLoss - Self.tolerance else { break }
+            guard let better = fits.min(by: precedes), better.searchLoss < current.searchLoss - Self.tolerance else {
+                break
+            }
             current = better
         }
         return current

@@ -2,11 +2,12 @@ public import Forest
 
 /// Exact Shapley values of a forest's raw scores in the game whose players are models, not columns.
 ///
-/// A leaf's contribution depends on a row only through the leaf's mask, so it is tabulated for every mask of a leaf with up to
-/// six players and computed on the spot for longer paths.
+/// A leaf's contribution depends on a row only through the leaf's mask, so it is tabulated for every mask of a leaf
+/// with up to six players and computed on the spot for longer paths.
 ///
-/// This type is the seam for faster kernels: whatever replaces ``values(rows:)`` (vectorised masks, fixed-point sums) takes the same
-/// blocks of rows and returns the same N x K x M values; callers stream blocks and never see how they are computed.
+/// This type is the seam for faster kernels: whatever replaces ``values(rows:)`` (vectorised masks, fixed-point sums)
+/// takes the same blocks of rows and returns the same N x K x M values; callers stream blocks and never see how they
+/// are computed.
 public struct GroupedShapley: Sendable {
     /// v of the empty coalition for each class: the forest's mean raw score by cover. K values.
     public let base: [Double]
@@ -47,7 +48,8 @@ public struct GroupedShapley: Sendable {
     /// The Shapley values of a block of rows.
     ///
     /// - Parameter rows: N x D column values; NaN is missing and follows each split's own rule.
-    /// - Returns: N x K x M values: row by row, class by class, player by player. With ``base`` they sum to the raw scores.
+    /// - Returns: N x K x M values: row by row, class by class, player by player. With ``base`` they sum to the raw
+    ///   scores.
     /// - Throws: ``ShapleyError`` with code `invalidShape` when `rows` is not whole rows.
     public func values(rows: [Double]) throws(ShapleyError) -> [Double] {
         var values = [Double](repeating: 0, count: try paths.rowCount(of: rows) * classCount * playerCount)
@@ -76,8 +78,10 @@ public struct GroupedShapley: Sendable {
                                 position += 1
                             }
                         } else {
-                            let ratios = Array(paths.coverRatios[leaf.firstPlayer..<leaf.firstPlayer + leaf.playerCount])
-                            let contributions = Self.contributions(value: leaf.value, coverRatios: ratios, mask: masks[index])
+                            let ratios = Array(
+                                paths.coverRatios[leaf.firstPlayer..<leaf.firstPlayer + leaf.playerCount])
+                            let contributions = Self.contributions(
+                                value: leaf.value, coverRatios: ratios, mask: masks[index])
                             for (position, contribution) in contributions.enumerated() {
                                 values[first + pathPlayers[leaf.firstPlayer + position]] += contribution
                             }
@@ -91,8 +95,8 @@ public struct GroupedShapley: Sendable {
 
     /// What each player of one leaf is worth, given who of them passes.
     ///
-    /// Player i gets `w (o_i - z_i) * sum over r of c_r * r! (g-1-r)! / g!`, where c_r are the coefficients of the polynomial
-    /// `product over j != i of (z_j + o_j y)`: the sums over coalitions of r others.
+    /// Player i gets `w (o_i - z_i) * sum over r of c_r * r! (g-1-r)! / g!`, where c_r are the coefficients of the
+    /// polynomial `product over j != i of (z_j + o_j y)`: the sums over coalitions of r others.
     private static func contributions(value: Double, coverRatios: [Double], mask: Int) -> [Double] {
         let count = coverRatios.count
         let weights = ShapleyWeights(playerCount: count).values

@@ -12,14 +12,18 @@ struct AdmissionTests {
     init() throws {
         task = try MadeUpTask()
         champion = [
-            try task.candidate("good", skill: 0.7), try task.candidate("fair", skill: 0.4), try task.candidate("weak", skill: 0.1),
+            try task.candidate("good", skill: 0.7), try task.candidate("fair", skill: 0.4),
+            try task.candidate("weak", skill: 0.1),
         ]
         strong = try task.candidate("strong", skill: 1.2)
     }
 
-    private func evaluate(_ challenger: Candidate, champion: [Candidate]? = nil, budget: Budget) throws -> EvaluationOutcome {
+    private func evaluate(_ challenger: Candidate, champion: [Candidate]? = nil, budget: Budget) throws
+        -> EvaluationOutcome
+    {
         let policy = Policy(budget: budget, preset: .auto)
-        return try Evaluator(library: .load()).evaluate(task.admission(of: challenger, to: champion ?? self.champion, policy: policy))
+        return try Evaluator(library: .load()).evaluate(
+            task.admission(of: challenger, to: champion ?? self.champion, policy: policy))
     }
 
     @Test("a strong challenger joins while there is room")
@@ -87,7 +91,9 @@ struct AdmissionTests {
     @Test("the ranking is walked past what breaks the budget")
     func latencyBudget() throws {
         func priced(_ candidate: Candidate, milliseconds: Int64) -> Candidate {
-            Candidate(id: candidate.id, predictions: candidate.predictions, cost: ModelCost(latencyNanoseconds: milliseconds * 1_000_000))
+            Candidate(
+                id: candidate.id, predictions: candidate.predictions,
+                cost: ModelCost(latencyNanoseconds: milliseconds * 1_000_000))
         }
         let members = zip(champion, [8, 3, 1]).map { priced($0, milliseconds: $1) }
         let outcome = try evaluate(
@@ -125,7 +131,8 @@ struct AdmissionTests {
             let row = good.values[first..<first + 3]
             return [row[first] * 0.99, row[first + 1] * 0.99, row[first + 2] * 0.99 + 0.01]
         }
-        let near = Candidate(id: try ModelVersionID("near@1"), predictions: try Predictions(values: shifted, classCount: 3))
+        let near = Candidate(
+            id: try ModelVersionID("near@1"), predictions: try Predictions(values: shifted, classCount: 3))
         let flagged = try evaluate(near, budget: Budget(members: 4))
         #expect(flagged.verdict.isAdmission)
         #expect(flagged.evidence.closeness.map(\.model.name) == ["good"])

@@ -12,7 +12,9 @@ struct EvaluationRequestTests {
         let (a, b) = (try task.candidate("a", skill: 1), try task.candidate("b", skill: 1))
         let founding = task.founding([a, b], policy: Policy())
         let admission = task.admission(of: b, to: [a], policy: Policy())
-        func code(_ request: EvaluationRequest, _ change: (inout EvaluationRequest) throws -> Void) throws -> EvaluationError.Code? {
+        func code(_ request: EvaluationRequest, _ change: (inout EvaluationRequest) throws -> Void) throws
+            -> EvaluationError.Code?
+        {
             var request = request
             try change(&request)
             return #expect(throws: EvaluationError.self) { try Evaluator(library: .load()).evaluate(request) }?.code
@@ -22,7 +24,9 @@ struct EvaluationRequestTests {
         #expect(try code(founding) { $0.champion = [a.id] } == .invalidRequest)
         #expect(try code(founding) { $0.challenger = a.id } == .invalidRequest)
         #expect(try code(founding) { $0.candidates = try Self.many(257, like: a) } == .tooManyCandidates)
-        #expect(try code(founding) { $0.candidates[0].predictions = try Predictions(values: [0, 1, 0], classCount: 3) } == .invalidRequest)
+        #expect(
+            try code(founding) { $0.candidates[0].predictions = try Predictions(values: [0, 1, 0], classCount: 3) }
+                == .invalidRequest)
         #expect(try code(admission) { $0.challenger = nil } == .invalidRequest)
         #expect(try code(admission) { $0.champion = [] } == .invalidRequest)
         #expect(try code(admission) { $0.champion = [b.id] } == .invalidRequest)
@@ -47,8 +51,10 @@ struct EvaluationRequestTests {
         let rows = [0, 0, 1, 2].enumerated().map { ValidationSet.Row(id: "r\($0)", label: $1) }
         let validation = try ValidationSet(classes: ["a", "b", "c", "d"], rows: rows)
         let nan = Float.nan
-        let first = try Predictions(values: [0.5, 0.5, 0, 0, 0, 1, 0, 0, 0.25, 0.75, 0, 0, nan, nan, nan, nan], classCount: 4)
-        let second = try Predictions(values: [nan, nan, nan, nan, 1, 0, 0, 0, 0.75, 0.25, 0, 0, nan, nan, nan, nan], classCount: 4)
+        let first = try Predictions(
+            values: [0.5, 0.5, 0, 0, 0, 1, 0, 0, 0.25, 0.75, 0, 0, nan, nan, nan, nan], classCount: 4)
+        let second = try Predictions(
+            values: [nan, nan, nan, nan, 1, 0, 0, 0, 0.75, 0.25, 0, 0, nan, nan, nan, nan], classCount: 4)
 
         // Predicted a, b, b for labels a, a, b: F1 is 2/3 for a, 2/3 for b, 0 for c and d, which are absent.
         let alone = ClassificationMetrics(first, validation: validation)
@@ -74,7 +80,11 @@ struct EvaluationRequestTests {
         #expect(first.meanTotalVariation(to: nothing) == nil)
     }
 
-    @Test("words", arguments: zip([1, 2, 3, 4, 11, 12, 13, 21, 22, 111], ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "111th"]))
+    @Test(
+        "words",
+        arguments: zip(
+            [1, 2, 3, 4, 11, 12, 13, 21, 22, 111],
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "111th"]))
     func ordinals(number: Int, word: String) {
         #expect(number.ordinal == word)
     }

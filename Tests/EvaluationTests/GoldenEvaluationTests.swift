@@ -53,7 +53,9 @@ struct GoldenEvaluationTests {
         }
     }
 
-    @Test("the preset that fits all candidates best is chosen and founds the reference's ensemble", arguments: SharedData.names)
+    @Test(
+        "the preset that fits all candidates best is chosen and founds the reference's ensemble",
+        arguments: SharedData.names)
     func automaticPreset(name: String) throws {
         let data = try SharedData.load(name)
         let golden = data.golden["auto"]
@@ -63,7 +65,9 @@ struct GoldenEvaluationTests {
         #expect(outcome.verdict == .admit)
         #expect(outcome.preset.rawValue == golden["preset"].string)
         #expect(outcome.evidence.presetLosses.keys.sorted() == golden["preset_losses"].record.keys.sorted())
-        for (preset, loss) in outcome.evidence.presetLosses { #expect(loss.isClose(to: golden["preset_losses"][preset])) }
+        for (preset, loss) in outcome.evidence.presetLosses {
+            #expect(loss.isClose(to: golden["preset_losses"][preset]))
+        }
         #expect(outcome.membersAfter.map(\.name) == golden["founded"].strings)
         #expect(outcome.membersBefore.isEmpty && outcome.retired.isEmpty)
     }

@@ -15,7 +15,9 @@ struct MadeUpTask {
     }
 
     /// A model that leans towards the label by `skill`; 0 is noise. Every `missingEvery`-th row is missing.
-    func candidate(_ name: String, skill: Double, missingEvery: Int? = nil, cost: ModelCost = ModelCost()) throws -> Candidate {
+    func candidate(_ name: String, skill: Double, missingEvery: Int? = nil, cost: ModelCost = ModelCost()) throws
+        -> Candidate
+    {
         var draws = Draws(state: UInt64(ContentDigest.of(name).hex.prefix(8), radix: 16) ?? 0)
         var values: [Float] = []
         for (row, label) in validation.labels.enumerated() {
@@ -24,17 +26,21 @@ struct MadeUpTask {
             let isMissing = missingEvery.map { row.isMultiple(of: $0) } ?? false
             values += weights.map { isMissing ? .nan : Float($0 / sum) }
         }
-        return Candidate(id: try ModelVersionID("\(name)@1"), predictions: try Predictions(values: values, classCount: classCount), cost: cost)
+        return Candidate(
+            id: try ModelVersionID("\(name)@1"), predictions: try Predictions(values: values, classCount: classCount),
+            cost: cost)
     }
 
     func founding(_ candidates: [Candidate], policy: Policy) -> EvaluationRequest {
         EvaluationRequest(
-            kind: .founding, candidates: candidates, validation: validation, epochSalt: "e1", policy: policy, policyVersion: 3)
+            kind: .founding, candidates: candidates, validation: validation, epochSalt: "e1", policy: policy,
+            policyVersion: 3)
     }
 
     func admission(of challenger: Candidate, to champion: [Candidate], policy: Policy) -> EvaluationRequest {
         EvaluationRequest(
-            kind: .admission, challenger: challenger.id, champion: champion.map(\.id), candidates: champion + [challenger],
+            kind: .admission, challenger: challenger.id, champion: champion.map(\.id),
+            candidates: champion + [challenger],
             validation: validation, epochSalt: "e1", policy: policy, policyVersion: 3, preset: .standard)
     }
 }

@@ -17,13 +17,15 @@ struct SageTests {
         }
     }
 
-    @Test("sampled values sum exactly, repeat, and differ from the exact ones by no more than their standard errors say")
+    @Test(
+        "sampled values sum exactly, repeat, and differ from the exact ones by no more than their standard errors say")
     func sampling() throws {
         let models = 8
         let rows = 200
         let trained = try TrainedForest(models: models, leaves: 15)
         let labels = Array(trained.labels.prefix(rows))
-        let exact = try Sage(forest: trained.forest, players: trained.players).values(rows: trained.block(rows), labels: labels)
+        let exact = try Sage(forest: trained.forest, players: trained.players).values(
+            rows: trained.block(rows), labels: labels)
         let sampler = try Sage(forest: trained.forest, players: trained.players, exactPlayers: 0)
         let sampled = try sampler.values(rows: trained.block(rows), labels: labels)
         #expect(try sampler.values(rows: trained.block(rows), labels: labels) == sampled)

@@ -40,7 +40,8 @@ struct TrainedForest {
         parameters.leaves = leaves
         parameters.minDataInLeaf = 5
         let fitter = try CrossFitter(
-            library: .load(), labels: labels, folds: (0..<rowCount).map { $0 % 2 }, foldCount: 2, classCount: classCount,
+            library: .load(), labels: labels, folds: (0..<rowCount).map { $0 % 2 }, foldCount: 2,
+            classCount: classCount,
             parameters: parameters)
         let ids = try (0..<models).map { try ModelVersionID("m\($0 + 10)@1") }
         for (id, values) in zip(ids, columns) { try fitter.add(id, columns: values) }
@@ -53,13 +54,17 @@ struct TrainedForest {
     /// The first rows.
     func block(_ count: Int) -> [Double] { Array(rows.prefix(count * columnCount)) }
 
-    /// v of every coalition for every class of a row, by walking each tree once a coalition: the definition, as slow as it is plain.
+    /// v of every coalition for every class of a row, by walking each tree once a coalition: the definition, as slow as
+    /// it is plain.
     func values(row: Int) -> [[Double]] {
         let values = rows[row * columnCount..<(row + 1) * columnCount].map(\.self)
         return (0..<forest.classCount).map { index in
             (0..<1 << players.count).map { coalition in
                 stride(from: index, to: forest.trees.count, by: forest.classCount).reduce(0) {
-                    $0 + expectation(forest.trees[$1], at: forest.trees[$1].nodeCount > 0 ? 0 : -1, values: values, coalition: coalition)
+                    $0
+                        + expectation(
+                            forest.trees[$1], at: forest.trees[$1].nodeCount > 0 ? 0 : -1, values: values,
+                            coalition: coalition)
                 }
             }
         }
