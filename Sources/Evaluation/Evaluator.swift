@@ -67,7 +67,8 @@ public struct Evaluator: Sendable {
             } else {
                 report.verdict = .rejectNoGain
                 report.reason =
-                    "log-loss \(loss.decimals(4)) of the best set is no better than the class prior's \(priorLoss.decimals(4))"
+                    "the best set's log-loss \(loss.decimals(4)) is no better than the class prior's "
+                    + priorLoss.decimals(4)
             }
         } else {
             report.verdict = .rejectBudget
