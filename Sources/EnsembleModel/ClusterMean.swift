@@ -24,7 +24,8 @@ public struct ClusterMean: Sendable {
     /// The mean over the rows added; NaN without rows.
     public var mean: Double { total / Double(rowCount) }
 
-    /// sqrt(G/(G-1) * sum over groups (sum over its rows of (d - m))^2) / N, over the G groups that have rows; nil for G < 2.
+    /// sqrt(G/(G-1) * sum over groups (sum over its rows of (d - m))^2) / N, over the G groups that have rows; nil for
+    /// G < 2.
     public var standardError: Double? {
         let groupCount = counts.count { $0 > 0 }
         guard groupCount > 1 else { return nil }

@@ -3,8 +3,8 @@ import EnsembleModel
 
 /// The combiners of one evaluation, by coalition, under one preset. No coalition is fitted twice.
 ///
-/// Memory: 8 bytes a row and the text models (about 1 MB) for each coalition; the forests of the latest few only, since a forest is
-/// read from its text again in milliseconds. Used by one thread.
+/// Memory: 8 bytes a row and the text models (about 1 MB) for each coalition; the forests of the latest few only, since
+/// a forest is read from its text again in milliseconds. Used by one thread.
 final class Coalitions {
     /// What is kept of a coalition.
     struct Fit {
@@ -35,7 +35,8 @@ final class Coalitions {
 
     init(_ inputs: Inputs, preset: Policy.Preset, library: LightGBM, threads: Int, monitor: Monitor) throws {
         guard var parameters = BoostingParameters.preset(preset) else {
-            throw EvaluationError(.invalidRequest, "preset auto is chosen at founding; found the ensemble first or name a preset")
+            throw EvaluationError(
+                .invalidRequest, "preset auto is chosen at founding; found the ensemble first or name a preset")
         }
         parameters.threads = threads
         let validation = inputs.validation
@@ -60,7 +61,8 @@ final class Coalitions {
         let validation = inputs.validation
         let fit = Fit(
             members: members,
-            rowLosses: Scoring.rowLosses(crossFit.probabilities, labels: validation.labels, classCount: validation.classCount),
+            rowLosses: Scoring.rowLosses(
+                crossFit.probabilities, labels: validation.labels, classCount: validation.classCount),
             metrics: ClassificationMetrics(crossFit.probabilities, validation: validation),
             texts: crossFit.models.map(\.text))
         positions[members] = tried.count

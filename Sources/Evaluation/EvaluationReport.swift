@@ -31,7 +31,8 @@ struct EvaluationReport {
     mutating func addUtilities(of fit: Coalitions.Fit, coalitions: Coalitions, monitor: Monitor) throws {
         monitor.begin("utility", total: fit.members.count)
         if !utilities.contains(where: { $0.kind == .shapleyAbs }) {
-            let shapley = try HeldOutUtility(inputs, members: fit.members).shapley(coalitions.models(of: fit), monitor: monitor)
+            let shapley = try HeldOutUtility(inputs, members: fit.members).shapley(
+                coalitions.models(of: fit), monitor: monitor)
             utilities += shapley.abs + shapley.signed
         }
         utilities += try coalitions.sage(of: fit)
@@ -49,7 +50,8 @@ struct EvaluationReport {
         let metrics = try metrics(before: coalitions.known(membersBefore), after: after)
         let evidence = Evidence(
             kind: request.kind, challenger: request.challenger, validation: inputs.validation.digest,
-            epochSalt: request.epochSalt, rowCount: inputs.validation.rowCount, groupCount: inputs.validation.groupNames.count,
+            epochSalt: request.epochSalt, rowCount: inputs.validation.rowCount,
+            groupCount: inputs.validation.groupNames.count,
             inputs: try inputs.models.map { id in
                 let candidate = try inputs.candidate(id)
                 return Evidence.Input(model: id, predictions: candidate.predictions.digest, cost: candidate.cost)
@@ -58,7 +60,8 @@ struct EvaluationReport {
             library: Evidence.Library(name: "LightGBM", version: library.version, sha256: library.sha256),
             preset: preset, presetLosses: presetLosses, closeness: closeness,
             tried: coalitions.tried.map { Evidence.TriedSet(members: $0.members, logLoss: $0.metrics.logLoss) },
-            ranking: ranking, membersBefore: membersBefore, membersAfter: membersAfter, verdict: verdict, reason: reason,
+            ranking: ranking, membersBefore: membersBefore, membersAfter: membersAfter, verdict: verdict,
+            reason: reason,
             metrics: metrics, utilities: utilities, foldModels: models.map(\.digest), combiner: combiner?.digest)
         return EvaluationOutcome(
             verdict: verdict, reason: reason, membersBefore: membersBefore, membersAfter: membersAfter,
@@ -66,7 +69,8 @@ struct EvaluationReport {
             utilities: utilities, evidence: evidence, combiner: combiner)
     }
 
-    /// The five fold models averaged on the raw-score scale: better on unseen rows than one refit on all rows (DECISION.md, step 11).
+    /// The five fold models averaged on the raw-score scale: better on unseen rows than one refit on all rows
+    /// (DECISION.md, step 11).
     private func combiner(_ models: [FoldModel]) throws -> Combiner {
         let text = try Forest.averaged(lightGBMTexts: models.map(\.text))
         let forest = try Forest(lightGBMText: text)
@@ -97,7 +101,9 @@ struct EvaluationReport {
         var rows = zip(judged, predictions).map {
             MetricsRow(subject: .model, model: $0, metrics: ClassificationMetrics($1, validation: validation))
         }
-        rows.append(MetricsRow(subject: .average, metrics: ClassificationMetrics(averageOf: predictions, validation: validation)))
+        rows.append(
+            MetricsRow(
+                subject: .average, metrics: ClassificationMetrics(averageOf: predictions, validation: validation)))
         rows.append(MetricsRow(subject: .classPrior, metrics: ClassificationMetrics(classPriorOf: validation)))
         if let before { rows.append(MetricsRow(subject: .champion, metrics: before.metrics)) }
         if let after { rows.append(MetricsRow(subject: .ensemble, metrics: after.metrics)) }

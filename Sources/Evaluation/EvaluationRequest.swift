@@ -40,7 +40,8 @@ public struct EvaluationRequest: Sendable {
 
     /// Creates a request.
     public init(
-        kind: EvaluationKind, challenger: ModelVersionID? = nil, champion: [ModelVersionID] = [], candidates: [Candidate],
+        kind: EvaluationKind, challenger: ModelVersionID? = nil, champion: [ModelVersionID] = [],
+        candidates: [Candidate],
         validation: ValidationSet, epochSalt: String, policy: Policy, policyVersion: Int, preset: Policy.Preset? = nil
     ) {
         self.kind = kind
@@ -68,23 +69,26 @@ public struct EvaluationRequest: Sendable {
             guard predictions.rowCount == validation.rowCount, predictions.classCount == validation.classCount else {
                 throw EvaluationError(
                     .invalidRequest,
-                    "\(candidate.id) has \(predictions.rowCount) x \(predictions.classCount) predictions; the validation set needs "
-                        + "\(validation.rowCount) x \(validation.classCount)")
+                    "\(candidate.id) has \(predictions.rowCount) x \(predictions.classCount) predictions; "
+                        + "the validation set needs \(validation.rowCount) x \(validation.classCount)")
             }
         }
         switch kind {
         case .founding:
             guard challenger == nil, champion.isEmpty, !candidates.isEmpty else {
-                throw EvaluationError(.invalidRequest, "a founding takes one or more candidates, no champion and no challenger")
+                throw EvaluationError(
+                    .invalidRequest, "a founding takes one or more candidates, no champion and no challenger")
             }
             guard candidates.count <= Self.maximumCandidates else {
                 throw EvaluationError(
                     .tooManyCandidates,
-                    "\(candidates.count) candidates are too many to search; withdraw some, the most is \(Self.maximumCandidates)")
+                    "\(candidates.count) candidates are too many to search: withdraw some; "
+                        + "the most is \(Self.maximumCandidates)")
             }
         case .admission:
             guard let challenger, !champion.isEmpty, !champion.contains(challenger) else {
-                throw EvaluationError(.invalidRequest, "an admission takes a champion and a challenger that is not a member of it")
+                throw EvaluationError(
+                    .invalidRequest, "an admission takes a champion and a challenger that is not a member of it")
             }
             if let missing = (champion + [challenger]).first(where: { !ids.contains($0) }) {
                 throw EvaluationError(.invalidRequest, "\(missing) has no predictions in this epoch; submit them first")

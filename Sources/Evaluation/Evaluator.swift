@@ -4,7 +4,8 @@ import Forest
 
 /// Decides about an ensemble: who founds it, and whether a challenger enters it.
 ///
-/// Pure: everything read is in the request, so the same request on the same library gives the same evidence bit for bit.
+/// Pure: everything read is in the request, so the same request on the same library gives the same evidence bit for
+/// bit.
 public struct Evaluator: Sendable {
     /// Closer than this in mean total variation is called close in the evidence.
     public static let closeTotalVariation = 0.01
@@ -26,9 +27,9 @@ public struct Evaluator: Sendable {
 
     /// Makes an evaluation. It blocks its thread for seconds to minutes.
     ///
-    /// The utilities of an admission are of the judged set, members and challenger, whatever the verdict; those of a founding are of
-    /// the members founded. A duplicate, or a challenger that no budget admits, is refused without any fit: without utilities, and
-    /// with the figures that need none.
+    /// The utilities of an admission are of the judged set, members and challenger, whatever the verdict; those of a
+    /// founding are of the members founded. A duplicate, or a challenger that no budget admits, is refused without any
+    /// fit: without utilities, and with the figures that need none.
     ///
     /// - Parameters:
     ///   - request: what to evaluate.
@@ -51,7 +52,8 @@ public struct Evaluator: Sendable {
 
     private func found(_ request: EvaluationRequest, inputs: Inputs, monitor: Monitor) throws -> EvaluationOutcome {
         let (preset, losses, coalitions) = try choosePreset(request.policy.preset, inputs: inputs, monitor: monitor)
-        var search = FoundingSearch(inputs, coalitions: coalitions, parsimony: request.policy.parsimony, monitor: monitor)
+        var search = FoundingSearch(
+            inputs, coalitions: coalitions, parsimony: request.policy.parsimony, monitor: monitor)
         var report = EvaluationReport(request, inputs: inputs, library: library, preset: preset)
         report.presetLosses = losses
         if let result = try search.run() {
@@ -64,7 +66,9 @@ public struct Evaluator: Sendable {
                 try report.addUtilities(of: result.members, coalitions: coalitions, monitor: monitor)
             } else {
                 report.verdict = .rejectNoGain
-                report.reason = "the best set has log-loss \(loss.decimals(4)), no better than the class prior's \(priorLoss.decimals(4))"
+                report.reason =
+                    "the best set's log-loss \(loss.decimals(4)) is no better than the class prior's "
+                    + priorLoss.decimals(4)
             }
         } else {
             report.verdict = .rejectBudget
@@ -80,7 +84,8 @@ public struct Evaluator: Sendable {
         let presets = preset == .auto ? [Policy.Preset.small, .standard] : [preset]
         monitor.begin("preset", total: presets.count)
         let all = try presets.map { preset in
-            let coalitions = try Coalitions(inputs, preset: preset, library: library, threads: threads, monitor: monitor)
+            let coalitions = try Coalitions(
+                inputs, preset: preset, library: library, threads: threads, monitor: monitor)
             return (preset: preset, loss: try coalitions.fit(inputs.models).metrics.logLoss, coalitions: coalitions)
         }
         let best = all.dropFirst().reduce(all[0]) { $1.loss < $0.loss ? $1 : $0 }
@@ -94,11 +99,13 @@ public struct Evaluator: Sendable {
         if members.members == best.members {
             reason += "the best"
         } else {
-            reason += "the smallest not told from the best (\(best.metrics.logLoss.decimals(4)), \(best.members.count.counted("member")))"
+            let size = best.members.count.counted("member")
+            reason += "the smallest not told from the best (\(best.metrics.logLoss.decimals(4)), \(size))"
         }
         reason += " of \(result.triedCount.counted("set")) tried within the budget of \(inputs.budget.summary)"
-        let singles = try inputs.models.map {
-            (model: $0, loss: ClassificationMetrics(try inputs.candidate($0).predictions, validation: inputs.validation).logLoss)
+        let singles = try inputs.models.map { model in
+            let predictions = try inputs.candidate(model).predictions
+            return (model: model, loss: ClassificationMetrics(predictions, validation: inputs.validation).logLoss)
         }
         guard let single = singles.min(by: { ($0.loss, $0.model) < ($1.loss, $1.model) }) else { return reason }
         return reason + "; best single model \(single.model) \(single.loss.decimals(4))"

@@ -2,9 +2,9 @@ import EnsembleModel
 
 /// The search for the first ensemble (DECISION.md, step 10), by out-of-fold loss over all rows.
 ///
-/// Backward elimination from all candidates to one, dropping the best of the three lowest by SAGE each time; then the best feasible
-/// set is polished by adding a model or swapping one in; then parsimony: of all feasible sets tried, the smallest that cannot be told
-/// from the best.
+/// Backward elimination from all candidates to one, dropping the best of the three lowest by SAGE each time; then the
+/// best feasible set is polished by adding a model or swapping one in; then parsimony: of all feasible sets tried, the
+/// smallest that cannot be told from the best.
 struct FoundingSearch {
     /// What a search found.
     struct Result {
@@ -12,7 +12,7 @@ struct FoundingSearch {
         let members: Coalitions.Fit
         /// The feasible set of lowest loss.
         let best: Coalitions.Fit
-        /// Number of different sets fitted.
+        /// Number of different sets whose losses were compared.
         let triedCount: Int
     }
 
@@ -56,7 +56,10 @@ struct FoundingSearch {
     private mutating func eliminate() throws -> [Coalitions.Fit] {
         let sizes = stride(from: inputs.models.count, to: 1, by: -1)
         monitor.begin("search", total: 1 + sizes.reduce(0) { $0 + leavers(of: $1) })
-        var path = [try fit(inputs.models)]
+        // The first set is fitted for its SAGE; as a choice it is tried only if it fits.
+        let all = try coalitions.fit(inputs.models)
+        if isFeasible(all) { tried[all.members] = all }
+        var path = [all]
         while let last = path.last, last.members.count > 1 {
             var options: [Coalitions.Fit] = []
             for model in try lowest(last).prefix(leavers(of: last.members.count)) {
@@ -84,7 +87,9 @@ struct FoundingSearch {
             monitor.begin("polish", total: options.count)
             var fits: [Coalitions.Fit] = []
             for option in options { fits.append(try fit(option)) }
-            guard let better = fits.min(by: precedes), better.searchLoss < current.searchLoss - Self.tolerance else { break }
+            guard let better = fits.min(by: precedes), better.searchLoss < current.searchLoss - Self.tolerance else {
+                break
+            }
             current = better
         }
         return current

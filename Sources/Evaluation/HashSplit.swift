@@ -16,13 +16,15 @@ public struct HashSplit: Sendable {
     ///
     /// - Throws: ``EvaluationError`` with code `tooFewGroups` when a fold is empty or no row is open.
     public init(_ validation: ValidationSet, salt: String) throws(EvaluationError) {
-        let foldOfGroup = validation.groupNames.map { Int(Self.hash(salt: "fold|" + salt, group: $0) % UInt64(Self.foldCount)) }
+        let foldOfGroup = validation.groupNames.map {
+            Int(Self.hash(salt: "fold|" + salt, group: $0) % UInt64(Self.foldCount))
+        }
         let openGroups = validation.groupNames.map { Self.hash(salt: "seal|" + salt, group: $0) < 1 << 62 }
         guard Set(foldOfGroup).count == Self.foldCount, openGroups.contains(true) else {
             throw EvaluationError(
                 .tooFewGroups,
-                "\(validation.groupNames.count) groups leave a fold or the open rows empty; give a validation set with more groups "
-                    + "(30 or more)")
+                "\(validation.groupNames.count) groups leave a fold or the open rows empty; "
+                    + "give a validation set with more groups (30 or more)")
         }
         folds = validation.groups.map { foldOfGroup[$0] }
         isOpen = validation.groups.map { openGroups[$0] }

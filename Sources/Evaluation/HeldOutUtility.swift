@@ -64,7 +64,8 @@ struct HeldOutUtility {
             let sage = try Sage(forest: model.forest, players: players)
             let open = inputs.split.folds.indices.filter { inputs.split.folds[$0] == fold && inputs.split.isOpen[$0] }
             try forEachBlock(of: Array(open.prefix(Self.sageRowsPerFold))) { block, columns in
-                let values = try sage.values(rows: columns, labels: block.map { validation.labels[$0] }, firstRow: firstRow)
+                let values = try sage.values(
+                    rows: columns, labels: block.map { validation.labels[$0] }, firstRow: firstRow)
                 firstRow += block.count
                 for (index, row) in block.enumerated() {
                     for member in members.indices {

@@ -84,8 +84,8 @@ extension ClassificationMetrics {
         self.init(averageOf: [predictions], validation: validation)
     }
 
-    /// The metrics of the plain average of models' probabilities: in each row over the models that cover it, without the rows that
-    /// none covers.
+    /// The metrics of the plain average of models' probabilities: in each row over the models that cover it, without
+    /// the rows that none covers.
     init(averageOf models: [Predictions], validation: ValidationSet) {
         var accumulator = MetricsAccumulator(classCount: validation.classCount)
         for (row, label) in validation.labels.enumerated() {

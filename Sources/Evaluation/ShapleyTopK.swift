@@ -1,9 +1,10 @@
 import EnsembleModel
 
-/// The published rule: retrain over members and challenger, rank them by `shapley_abs` on held-out rows, keep the best that the budget
-/// allows.
+/// The published rule: retrain over members and challenger, rank them by `shapley_abs` on held-out rows, keep the best
+/// that the budget allows.
 ///
-/// The ranking is walked from the top and whoever breaks the budget is skipped, so a cheap model may stay below a dear one that leaves.
+/// The ranking is walked from the top and whoever breaks the budget is skipped, so a cheap model may stay below a dear
+/// one that leaves.
 struct ShapleyTopK: AdmissionRule {
     func judge(_ trial: AdmissionTrial) throws -> Judgement {
         trial.monitor.begin("cross-fit", total: 1)
@@ -26,7 +27,8 @@ struct ShapleyTopK: AdmissionRule {
 
     private func reason(_ trial: AdmissionTrial, scores: [UtilityScore], isKept: Bool, lost: [UtilityScore]) -> String {
         let position = scores.firstIndex { $0.model == trial.challenger } ?? 0
-        let rank = "ranks \((position + 1).ordinal) of \(scores.count) by shapley_abs (\(scores[position].value.decimals(3)))"
+        let rank =
+            "ranks \((position + 1).ordinal) of \(scores.count) by shapley_abs (\(scores[position].value.decimals(3)))"
         let budget = trial.inputs.budget.summary
         guard isKept else { return "\(rank); those ranked higher leave no room for it in the budget of \(budget)" }
         guard !lost.isEmpty else { return "\(rank) and fits the budget of \(budget)" }

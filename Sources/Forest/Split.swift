@@ -1,4 +1,4 @@
-/// The test of one internal node, LightGBM's `NumericalDecision`.
+/// The test of one internal node.
 public struct Split: Hashable, Sendable {
     /// Column that is tested.
     public let column: Int
@@ -9,17 +9,10 @@ public struct Split: Hashable, Sendable {
     /// What counts as missing.
     public let missingRule: Tree.MissingRule
 
-    /// LightGBM's `kZeroThreshold`, a float there: what is no larger in magnitude counts as zero.
-    @usableFromInline static let zeroThreshold = Double(1e-35 as Float)
-
     /// Whether a value goes to the left child.
     @inlinable
     public func goesLeft(_ value: Double) -> Bool {
-        switch missingRule {
-        case .none: value.isNaN ? 0 <= threshold : value <= threshold
-        case .zero: value.isNaN || abs(value) <= Self.zeroThreshold ? defaultsLeft : value <= threshold
-        case .nan: value.isNaN ? defaultsLeft : value <= threshold
-        }
+        missingRule.sendsLeft(value, threshold: threshold, defaultsLeft: defaultsLeft)
     }
 }
 
@@ -29,5 +22,20 @@ extension Tree {
         Split(
             column: splitFeatures[node], threshold: thresholds[node], defaultsLeft: defaultsLeft[node],
             missingRule: missingRules[node])
+    }
+}
+
+extension Tree.MissingRule {
+    /// Values of smaller or equal magnitude are zero to LightGBM: its `kZeroThreshold`, a 32-bit constant.
+    @usableFromInline static let zeroMagnitude = Double(1e-35 as Float)
+
+    /// Whether a node sends a value to its left child: LightGBM's `NumericalDecision`.
+    @inlinable @inline(__always)
+    func sendsLeft(_ value: Double, threshold: Double, defaultsLeft: Bool) -> Bool {
+        switch self {
+        case .none: (value.isNaN ? 0 : value) <= threshold
+        case .nan: value.isNaN ? defaultsLeft : value <= threshold
+        case .zero: value.isNaN || value.magnitude <= Self.zeroMagnitude ? defaultsLeft : value <= threshold
+        }
     }
 }

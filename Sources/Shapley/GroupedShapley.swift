@@ -2,11 +2,12 @@ public import Forest
 
 /// Exact Shapley values of a forest's raw scores in the game whose players are models, not columns.
 ///
-/// A leaf's contribution depends on a row only through the leaf's mask, so it is tabulated for every mask of a leaf with up to
-/// six players and computed on the spot for longer paths.
+/// A leaf's contribution depends on a row only through the leaf's mask, so it is tabulated for every mask of a leaf
+/// with up to six players and computed on the spot for longer paths.
 ///
-/// This type is the seam for faster kernels: whatever replaces ``values(rows:)`` (vectorised masks, fixed-point sums) takes the same
-/// blocks of rows and returns the same N x K x M values; callers stream blocks and never see how they are computed.
+/// This type is the seam for faster kernels: whatever replaces ``values(rows:)`` (vectorised masks, fixed-point sums)
+/// takes the same blocks of rows and returns the same N x K x M values; callers stream blocks and never see how they
+/// are computed.
 public struct GroupedShapley: Sendable {
     /// v of the empty coalition for each class: the forest's mean raw score by cover. K values.
     public let base: [Double]
@@ -36,7 +37,7 @@ public struct GroupedShapley: Sendable {
             guard leaf.playerCount <= Self.longestTabulated else { return -1 }
             let start = table.count
             for mask in 0..<(1 << leaf.playerCount) {
-                table += Self.contributions(value: leaf.value, coverRatios: Array(ratios), mask: mask)
+                table += Self.contributions(paths, leaf: leaf, mask: mask)
             }
             return start
         }
@@ -47,7 +48,8 @@ public struct GroupedShapley: Sendable {
     /// The Shapley values of a block of rows.
     ///
     /// - Parameter rows: N x D column values; NaN is missing and follows each split's own rule.
-    /// - Returns: N x K x M values: row by row, class by class, player by player. With ``base`` they sum to the raw scores.
+    /// - Returns: N x K x M values: row by row, class by class, player by player. With ``base`` they sum to the raw
+    ///   scores.
     /// - Throws: ``ShapleyError`` with code `invalidShape` when `rows` is not whole rows.
     public func values(rows: [Double]) throws(ShapleyError) -> [Double] {
         var values = [Double](repeating: 0, count: try paths.rowCount(of: rows) * classCount * playerCount)
@@ -61,29 +63,14 @@ public struct GroupedShapley: Sendable {
     }
 
     private func add(_ masks: UnsafePointer<Int>, to values: UnsafeMutableBufferPointer<Double>) {
-        paths.leaves.withUnsafeBufferPointer { leaves in
-            paths.pathPlayers.withUnsafeBufferPointer { pathPlayers in
-                table.withUnsafeBufferPointer { table in
-                    var index = 0
-                    while index < leaves.count {
-                        let leaf = leaves[index]
-                        let first = leaf.classIndex * playerCount
-                        if tableStarts[index] >= 0 {
-                            let start = tableStarts[index] + masks[index] * leaf.playerCount
-                            var position = 0
-                            while position < leaf.playerCount {
-                                values[first + pathPlayers[leaf.firstPlayer + position]] += table[start + position]
-                                position += 1
-                            }
-                        } else {
-                            let ratios = Array(paths.coverRatios[leaf.firstPlayer..<leaf.firstPlayer + leaf.playerCount])
-                            let contributions = Self.contributions(value: leaf.value, coverRatios: ratios, mask: masks[index])
-                            for (position, contribution) in contributions.enumerated() {
-                                values[first + pathPlayers[leaf.firstPlayer + position]] += contribution
-                            }
-                        }
-                        index += 1
-                    }
+        table.withUnsafeBufferPointer { table in
+            for (index, leaf) in paths.leaves.enumerated() {
+                let start = tableStarts[index] + masks[index] * leaf.playerCount
+                let direct = tableStarts[index] < 0 ? Self.contributions(paths, leaf: leaf, mask: masks[index]) : []
+                let first = leaf.classIndex * playerCount
+                for position in 0..<leaf.playerCount {
+                    let player = paths.pathPlayers[leaf.firstPlayer + position]
+                    values[first + player] += tableStarts[index] < 0 ? direct[position] : table[start + position]
                 }
             }
         }
@@ -91,10 +78,11 @@ public struct GroupedShapley: Sendable {
 
     /// What each player of one leaf is worth, given who of them passes.
     ///
-    /// Player i gets `w (o_i - z_i) * sum over r of c_r * r! (g-1-r)! / g!`, where c_r are the coefficients of the polynomial
-    /// `product over j != i of (z_j + o_j y)`: the sums over coalitions of r others.
-    private static func contributions(value: Double, coverRatios: [Double], mask: Int) -> [Double] {
-        let count = coverRatios.count
+    /// Player i gets `w (o_i - z_i) * sum over r of c_r * r! (g-1-r)! / g!`, where c_r are the coefficients of the
+    /// polynomial `product over j != i of (z_j + o_j y)`: the sums over coalitions of r others.
+    private static func contributions(_ paths: LeafPaths, leaf: LeafPaths.Leaf, mask: Int) -> [Double] {
+        let count = leaf.playerCount
+        let coverRatios = Array(paths.coverRatios[leaf.firstPlayer..<leaf.firstPlayer + count])
         let weights = ShapleyWeights(playerCount: count).values
         return (0..<count).map { player in
             var coefficients = [1.0]
@@ -107,7 +95,7 @@ public struct GroupedShapley: Sendable {
                 }
             }
             let share = zip(coefficients, weights).reduce(0) { $0 + $1.0 * $1.1 }
-            return value * ((mask >> player & 1 == 1 ? 1 : 0) - coverRatios[player]) * share
+            return leaf.value * ((mask >> player & 1 == 1 ? 1 : 0) - coverRatios[player]) * share
         }
     }
 }

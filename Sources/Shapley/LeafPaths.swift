@@ -2,10 +2,10 @@ import Forest
 
 /// A forest seen from its leaves: each leaf with the players on its path, their cover ratios and their conditions.
 ///
-/// With the path-dependent value function a leaf of value w adds to v(S)
-/// `w * product over players j on its path of (j in S ? [all of j's conditions hold] : product of j's cover ratios)`,
-/// which is TreeSHAP's own form (Lundberg et al. 2020, algorithm 2) with the player in place of the feature. All that a row
-/// contributes is therefore one bit for each player of each leaf: its *mask*.
+/// With the path-dependent value function a leaf of value w adds to v(S) `w * product over players j on its path of (j
+/// in S ? [all of j's conditions hold] : product of j's cover ratios)`, which is TreeSHAP's own form (Lundberg et al.
+/// 2020, algorithm 2) with the player in place of the feature. All that a row contributes is therefore one bit for each
+/// player of each leaf: its *mask*.
 struct LeafPaths: Sendable {
     /// A leaf; its players and cover ratios, and its conditions, are ranges of the flat arrays.
     struct Leaf: Sendable {
@@ -33,7 +33,8 @@ struct LeafPaths: Sendable {
     private(set) var conditions: [Condition] = []
     /// Players of the leaves' paths, ascending within a leaf.
     private(set) var pathPlayers: [Int] = []
-    /// For each of ``pathPlayers``, the share of training rows that pass all its conditions by cover: TreeSHAP's "zero fraction".
+    /// For each of ``pathPlayers``, the share of training rows that pass all its conditions by cover: TreeSHAP's "zero
+    /// fraction".
     private(set) var coverRatios: [Double] = []
     /// The longest list of players of a leaf.
     private(set) var deepest = 0
@@ -42,7 +43,8 @@ struct LeafPaths: Sendable {
     init(_ forest: Forest, players: Players) throws(ShapleyError) {
         guard forest.featureCount == players.ofColumn.count else {
             throw ShapleyError(
-                .invalidPlayers, "the forest has \(forest.featureCount) columns, but players are given for \(players.ofColumn.count)")
+                .invalidPlayers,
+                "the forest has \(forest.featureCount) columns, but players are given for \(players.ofColumn.count)")
         }
         classCount = forest.classCount
         columnCount = forest.featureCount
@@ -50,7 +52,9 @@ struct LeafPaths: Sendable {
         for (index, tree) in forest.trees.enumerated() {
             let firstNode = splits.count
             splits += tree.splitFeatures.indices.map(tree.split)
-            descend(tree, from: tree.nodeCount > 0 ? 0 : -1, firstNode: firstNode, classIndex: index % forest.classCount, path: [])
+            descend(
+                tree, from: tree.nodeCount > 0 ? 0 : -1, firstNode: firstNode, classIndex: index % forest.classCount,
+                path: [])
         }
     }
 
@@ -100,7 +104,8 @@ struct LeafPaths: Sendable {
         return rows.count / columnCount
     }
 
-    /// Calls `body` with every row's masks, one for each leaf: bit j is set when all conditions of the leaf's player j hold.
+    /// Calls `body` with every row's masks, one for each leaf: bit j is set when all conditions of the leaf's player j
+    /// hold.
     func forEachRow(of rows: [Double], _ body: (_ row: Int, _ masks: UnsafePointer<Int>) -> Void) throws(ShapleyError) {
         let rowCount = try rowCount(of: rows)
         let goesLeft = UnsafeMutablePointer<Bool>.allocate(capacity: splits.count)

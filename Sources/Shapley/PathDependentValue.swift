@@ -19,12 +19,13 @@ public struct PathDependentValue: Sendable {
 
     /// Prepares a forest.
     ///
-    /// - Throws: ``ShapleyError`` with code `invalidPlayers` when the players' columns are not the forest's, `tooManyPlayers`
-    ///   above ``maximumPlayers``.
+    /// - Throws: ``ShapleyError`` with code `invalidPlayers` when the players' columns are not the forest's,
+    ///   `tooManyPlayers` above ``maximumPlayers``.
     public init(forest: Forest, players: Players) throws(ShapleyError) {
         guard players.count <= Self.maximumPlayers else {
             throw ShapleyError(
-                .tooManyPlayers, "all coalitions of \(players.count) players are too many; the most is \(Self.maximumPlayers)")
+                .tooManyPlayers,
+                "all coalitions of \(players.count) players are too many; the most is \(Self.maximumPlayers)")
         }
         paths = try LeafPaths(forest, players: players)
         var subsets: [Int] = []
@@ -41,13 +42,14 @@ public struct PathDependentValue: Sendable {
 
     /// Calls `body` with each row's values of all coalitions.
     ///
-    /// Per leaf the product over its players of `z_j + [j in S] (o_j - z_j)` is expanded into one coefficient for each subset T of
-    /// them, which counts for every S that contains T; summing over subsets at the end is one zeta transform a row.
+    /// Per leaf the product over its players of `z_j + [j in S] (o_j - z_j)` is expanded into one coefficient for each
+    /// subset T of them, which counts for every S that contains T; summing over subsets at the end is one zeta
+    /// transform a row.
     ///
     /// - Parameters:
     ///   - rows: N x D column values; NaN is missing and follows each split's own rule.
-    ///   - body: gets the row's number and K x 2^M values, class by class; bit i of a coalition's index is player i. The buffer is
-    ///     valid during the call only.
+    ///   - body: gets the row's number and K x 2^M values, class by class; bit i of a coalition's index is player i.
+    ///     The buffer is valid during the call only.
     /// - Throws: ``ShapleyError`` with code `invalidShape` when `rows` is not whole rows.
     public func forEachRow(
         of rows: [Double], _ body: (_ row: Int, _ values: UnsafeMutableBufferPointer<Double>) -> Void
@@ -70,7 +72,8 @@ public struct PathDependentValue: Sendable {
     }
 
     private func addCoefficients(
-        _ masks: UnsafePointer<Int>, to values: UnsafeMutableBufferPointer<Double>, scratch: UnsafeMutablePointer<Double>
+        _ masks: UnsafePointer<Int>, to values: UnsafeMutableBufferPointer<Double>,
+        scratch: UnsafeMutablePointer<Double>
     ) {
         paths.leaves.withUnsafeBufferPointer { leaves in
             paths.coverRatios.withUnsafeBufferPointer { coverRatios in

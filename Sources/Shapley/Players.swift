@@ -10,7 +10,8 @@ public struct Players: Hashable, Sendable {
     /// - Throws: ``ShapleyError`` with code `invalidPlayers` for a player outside that range.
     public init(ofColumn: [Int], count: Int) throws(ShapleyError) {
         guard let last = ofColumn.max(), let first = ofColumn.min(), first >= 0, last < count else {
-            throw ShapleyError(.invalidPlayers, "give every column a player from 0 to \(count - 1), and at least one column")
+            throw ShapleyError(
+                .invalidPlayers, "give every column a player from 0 to \(count - 1), and at least one column")
         }
         self.ofColumn = ofColumn
         self.count = count

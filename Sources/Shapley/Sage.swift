@@ -1,14 +1,15 @@
-import Foundation
 public import Forest
+import Foundation
 
-/// Loss-Shapley (SAGE, Covert et al. 2020, with the path-dependent value function): how much of the log-loss reduction each model
-/// brings.
+/// Loss-Shapley (SAGE, Covert et al. 2020, with the path-dependent value function): how much of the log-loss reduction
+/// each model brings.
 ///
-/// For every row the game is `v(S) = ln p_label(S)`, p being the softmax of the raw scores when only S is known, clipped to
-/// [1e-7, 1 - 1e-7]. Up to ``exactPlayers`` players all coalitions are played. Above, each row plays eight random orders of the
-/// players and their reverses (antithetic), drawn by a generator seeded with the row's number alone, so that results repeat. Sampled
-/// values still sum exactly to v(all) - v(none), are unbiased, and err independently from row to row: the standard error of their mean
-/// over rows contains the sampling error and is the bound to use.
+/// For every row the game is `v(S) = ln p_label(S)`, p being the softmax of the raw scores when only S is known,
+/// clipped to [1e-7, 1 - 1e-7]. Up to ``exactPlayers`` players all coalitions are played. Above, each row plays eight
+/// random orders of the players and their reverses (antithetic), drawn by a generator seeded with the row's number
+/// alone, so that results repeat. Sampled values still sum exactly to v(all) - v(none), are unbiased, and err
+/// independently from row to row: the standard error of their mean over rows contains the sampling error and is the
+/// bound to use.
 public struct Sage: Sendable {
     /// Most players for which all coalitions are played.
     public static let exactPlayers = 12
@@ -53,7 +54,8 @@ public struct Sage: Sendable {
     /// - Throws: ``ShapleyError`` with code `invalidShape` when rows and labels do not match.
     public func values(rows: [Double], labels: [Int], firstRow: Int = 0) throws(ShapleyError) -> [Double] {
         guard rows.count == labels.count * columnCount, labels.allSatisfy({ (0..<classCount).contains($0) }) else {
-            throw ShapleyError(.invalidShape, "give one label below \(classCount) for every row of \(columnCount) columns")
+            throw ShapleyError(
+                .invalidShape, "give one label below \(classCount) for every row of \(columnCount) columns")
         }
         var result: [Double] = []
         result.reserveCapacity(labels.count * playerCount)
@@ -99,10 +101,10 @@ public struct Sage: Sendable {
     }
 
     private func sampledValues(_ paths: LeafPaths, masks: UnsafePointer<Int>, label: Int, seed: Int) -> [Double] {
-        var generator = SplitMix64(seed: UInt64(bitPattern: Int64(seed)))
+        var generator = SplitMix64(seed: seed)
         var values = [Double](repeating: 0, count: playerCount)
         for _ in 0..<Self.pairsPerRow {
-            let order = (0..<playerCount).shuffled(using: &generator)
+            let order = generator.order(of: playerCount)
             for order in [order, order.reversed()] {
                 let gains = prefixGains(paths, masks: masks, order: order, label: label)
                 for (position, player) in order.enumerated() {
@@ -115,8 +117,9 @@ public struct Sage: Sendable {
 
     /// v of the first 0, 1, ... M players of an order.
     ///
-    /// As players arrive, a leaf's term loses their cover ratios one by one, and becomes nothing once one of them fails. So every leaf
-    /// changes the score at as many places as it has players, and one running sum over the order gives all M + 1 values.
+    /// As players arrive, a leaf's term loses their cover ratios one by one, and becomes nothing once one of them
+    /// fails. So every leaf changes the score at as many places as it has players, and one running sum over the order
+    /// gives all M + 1 values.
     private func prefixGains(_ paths: LeafPaths, masks: UnsafePointer<Int>, order: [Int], label: Int) -> [Double] {
         var arrival = [Int](repeating: 0, count: playerCount)
         for (position, player) in order.enumerated() { arrival[player] = position }
@@ -128,9 +131,12 @@ public struct Sage: Sendable {
             path.removeAll(keepingCapacity: true)
             for position in 0..<leaf.playerCount {
                 let player = paths.pathPlayers[leaf.firstPlayer + position]
-                path.append((arrival[player], paths.coverRatios[leaf.firstPlayer + position], masks[index] >> position & 1 == 1))
+                path.append(
+                    (arrival[player], paths.coverRatios[leaf.firstPlayer + position], masks[index] >> position & 1 == 1)
+                )
             }
-            // Nobody has arrived: all ratios count. From the last arrival backwards, the term without the ratios of those arrived.
+            // Nobody has arrived: all ratios count. From the last arrival backwards, the term without the ratios of
+            // those arrived.
             path.sort { $0.arrival > $1.arrival }
             let failure = path.last { !$0.holds }?.arrival ?? playerCount
             var term = leaf.value
@@ -147,13 +153,21 @@ public struct Sage: Sendable {
     }
 }
 
-/// Steele, Lea and Flood's SplitMix64: a fixed sequence for a seed, on every platform.
-private struct SplitMix64: RandomNumberGenerator {
+/// Steele, Lea and Flood's SplitMix64, with a shuffle of its own: the same orders on every platform and with every
+/// compiler.
+private struct SplitMix64 {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    init(seed: Int) { state = UInt64(bitPattern: Int64(seed)) }
 
-    mutating func next() -> UInt64 {
+    /// A random order of `0..<count` (Fisher and Yates; the remainder's bias is below 2^-50).
+    mutating func order(of count: Int) -> [Int] {
+        var order = Array(0..<count)
+        for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, Int(next() % UInt64(last + 1))) }
+        return order
+    }
+
+    private mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

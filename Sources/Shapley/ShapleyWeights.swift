@@ -22,7 +22,8 @@ struct ShapleyWeights: Sendable {
 /// - Throws: ``ShapleyError`` with code `invalidShape` when there are not 2^M values.
 public func shapleyValues(fromCoalitionValues values: [Double], playerCount: Int) throws(ShapleyError) -> [Double] {
     guard (1...30).contains(playerCount), values.count == 1 << playerCount else {
-        throw ShapleyError(.invalidShape, "\(values.count) values are not those of all coalitions of \(playerCount) players")
+        throw ShapleyError(
+            .invalidShape, "\(values.count) values are not those of all coalitions of \(playerCount) players")
     }
     var result = [Double](repeating: 0, count: playerCount)
     let weights = ShapleyWeights(playerCount: playerCount).values
