@@ -74,7 +74,7 @@ extension StoreError {
     /// The store's word for an error of the database client.
     init(_ error: PostgresError) {
         switch error.code {
-        case .invalidConfiguration, .connectionFailed, .connectionLost, .timeout, .poolExhausted, .shutDown, .cancelled:
+        case .invalidConfiguration, .connectionFailed, .connectionLost, .timeout, .poolExhausted, .shutDown:
             self.init(.databaseUnavailable, "the database cannot be reached or does not answer", cause: error)
         case .decoding:
             self.init(.corrupt, "a stored value is not of the form the program expects", cause: error)
@@ -103,9 +103,8 @@ extension StoreError {
     ) async throws -> Result {
         do {
             return try await body()
-        } catch PostgresError.Code.cancelled {
-            throw CancellationError()
         } catch let error as PostgresError {
+            if error.code == .cancelled { throw CancellationError() }
             throw StoreError(error)
         }
     }

@@ -1,3 +1,4 @@
+import EnsembleModel
 import Logging
 import Postgres
 
