@@ -108,9 +108,10 @@ import Testing
             #expect(await storeError { _ = try await store.evidence(decision: 1) } == .notFound)
             #expect(await storeError { _ = try await store.predictions(submission: 1, classCount: 2) } == .notFound)
             #expect(await storeError { _ = try await store.model(ModelVersionID("m@1")) } == .modelNotFound)
+            let publication = try await store.publish(evaluation: 1, now: StoreFixture.time)
+            #expect(publication == .gone)
             #expect(try await store.manifest(ensemble: "letters") == nil)
             #expect(try await store.combiner(.of("nothing")) == nil)
-            #expect(try await store.publish(evaluation: 1, now: StoreFixture.time) == .gone)
         }
     }
 }

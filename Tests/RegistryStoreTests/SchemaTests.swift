@@ -1,4 +1,6 @@
+import EnsembleModel
 import Foundation
+import Postgres
 import Testing
 
 @testable import RegistryStore
@@ -53,7 +55,8 @@ import Testing
             let store = fixture.store
             let newer = Migration.all + [Migration(name: "9999_future", sql: "CREATE TABLE future (id bigint);")]
             #expect(await storeError { try await store.checkSchema(newer) } == .schemaTooOld)
-            #expect(try await store.migrate(newer) == ["9999_future"])
+            let applied = try await store.migrate(newer)
+            #expect(applied == ["9999_future"])
             #expect(await storeError { _ = try await store.migrate() } == .schemaTooNew)
             #expect(await storeError { try await store.checkSchema() } == .schemaTooNew)
         }
