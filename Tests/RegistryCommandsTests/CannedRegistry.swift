@@ -67,7 +67,10 @@ struct CannedRegistry: Sendable {
             }
             let reply = try answer(seen, number)
             var headers = HTTPFields()
-            for (name, value) in reply.headers { headers[HTTPField.Name(name) ?? .comment] = value }
+            for (name, value) in reply.headers {
+                guard let name = HTTPField.Name(name) else { continue }
+                headers[name] = value
+            }
             return Response(
                 status: .init(code: reply.status), headers: headers,
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: reply.body)))
@@ -129,8 +132,4 @@ func withScratchFolder<Result>(_ body: (URL) async throws -> Result) async throw
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     return try await body(folder)
-}
-
-extension HTTPField.Name {
-    fileprivate static var comment: HTTPField.Name { .warning }
 }
