@@ -24,14 +24,14 @@ public struct RegistryDaemon: Sendable {
     public func run() async throws {
         try prepareDataDirectory()
         guard let url = configuration.databaseURL else { return try await runWithEmbeddedDatabase() }
-        try await serve(database: url) { try await $0.checkSchema() }
+        try await serve(database: url, alongside: []) { try await $0.checkSchema() }
     }
 
     private func runWithEmbeddedDatabase() async throws {
         let cluster = try await PostgresCluster.start(
             PostgresCluster.Configuration(directory: configuration.dataDirectory + "/postgres"), logger: logger)
         do {
-            try await serve(database: cluster.connectionString) { store in
+            try await serve(database: cluster.connectionString, alongside: [ClusterWatch(cluster: cluster)]) { store in
                 for name in try await store.migrate() {
                     logger.info("Migration applied", metadata: ["migration": "\(name)"])
                 }
@@ -43,7 +43,9 @@ public struct RegistryDaemon: Sendable {
         try await cluster.stop()
     }
 
-    private func serve(database: String, prepare: (RegistryStore) async throws -> Void) async throws {
+    private func serve(
+        database: String, alongside others: [any Service], prepare: (RegistryStore) async throws -> Void
+    ) async throws {
         let client = PostgresClient(configuration: PostgresConfiguration(connectionString: database), logger: logger)
         let store = RegistryStore(client: client, logger: logger)
         do {
@@ -54,7 +56,7 @@ public struct RegistryDaemon: Sendable {
             await client.shutdown()
             throw error
         }
-        var services: [any Service] = [
+        var services: [any Service] = others + [
             client, PublisherService(store: store, interval: configuration.limits.publishInterval, logger: logger),
         ]
         for number in 0..<configuration.workers {
@@ -64,7 +66,12 @@ public struct RegistryDaemon: Sendable {
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = configuration.limits.shutdownGrace * 2
-        try await ServiceGroup(configuration: group).run()
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch {
+            await client.shutdown()
+            throw error
+        }
         await client.shutdown()
     }
 
