@@ -1,6 +1,11 @@
 import EnsembleModel
 import Foundation
 
+@testable import RegistryCommands
+
+/// Testing has a type of the same name.
+typealias ExitStatus = RegistryCommands.ExitStatus
+
 /// Records as a registry would give them.
 enum Fixture {
     static let date = Date(timeIntervalSince1970: 1_767_270_896)
