@@ -2,16 +2,18 @@
 final class CSVPredictions: UploadContent, PredictionContent {
     var rows: PredictionRows
     private let validation: ValidationIndex
+    private let limits: IngestLimits
     private var reader: CSVReader
     private var fields = CSVFields()
     private var hasHeader = false
     private var values: [Double]
-    private var nextRow = 0
+    private var nextEntry = 0
 
     init(_ rows: PredictionRows) {
         self.rows = rows
         validation = rows.validation
-        reader = CSVReader(maximumRecordBytes: rows.limits.maximumLineBytes)
+        limits = rows.limits
+        reader = CSVReader(maximumRecordBytes: limits.maximumLineBytes)
         values = Array(repeating: 0, count: rows.validation.classes.count)
     }
 
@@ -35,7 +37,7 @@ final class CSVPredictions: UploadContent, PredictionContent {
         guard !record.isTooLong else {
             return rows.faults.add(
                 .lineTooLong, line: record.line, id: nil,
-                "a line is longer than \(rows.limits.maximumLineBytes) bytes: look for a quote that is not closed")
+                "a line is longer than \(limits.maximumLineBytes) bytes: look for a quote that is not closed")
         }
         let isQuotedWell: Void? = try fields.withFields(of: record) { (fields) throws(IngestStop) in
             try check(fields, line: record.line)
@@ -76,7 +78,7 @@ final class CSVPredictions: UploadContent, PredictionContent {
 
     /// The row of an id that the upload has not given before; nil with a fault otherwise.
     private func findRow(_ id: UnsafeRawBufferPointer, line: Int) -> Int? {
-        guard let row = validation.row(of: id, guess: nextRow) else {
+        guard let row = validation.row(of: id, next: &nextEntry) else {
             if id.isEmpty {
                 rows.faults.add(.emptyID, line: line, id: nil, "a row must begin with its id")
             } else if String(validating: id, as: UTF8.self) == nil {
@@ -86,7 +88,6 @@ final class CSVPredictions: UploadContent, PredictionContent {
             }
             return nil
         }
-        nextRow = row + 1
         guard rows.mark(row) else {
             rows.faults.add(.duplicateID, line: line, id: id, "every id may be given once: remove the repeated rows")
             return nil

@@ -45,13 +45,14 @@ struct NPYHeader: Equatable {
 
     private static func tuple(_ tokens: inout ArraySlice<String>) -> [Int]? {
         var values: [Int] = []
-        while let token = tokens.popFirst(), token != ")" {
+        while let token = tokens.popFirst() {
+            if token == ")" { return values }
             // Python 2 wrote long integers as 3L.
             guard let value = Int(token.hasSuffix("L") ? String(token.dropLast()) : token), value >= 0 else { return nil }
             values.append(value)
             if tokens.first == "," { tokens.removeFirst() }
         }
-        return values
+        return nil
     }
 
     /// Brackets, commas and colons, quoted texts with their quotes as `'`, words.

@@ -8,7 +8,7 @@ public import EnsembleModel
 
 /// Finds the row of an id, and the slice of a row, without a `String` per row.
 ///
-/// A million rows take their ids' bytes and 32 bytes each.
+/// A million rows take their ids' bytes and 36 to 52 bytes each.
 public struct ValidationIndex: Sendable {
     /// Class names in the ensemble's order. K = `classes.count`.
     public let classes: [String]
@@ -17,87 +17,105 @@ public struct ValidationIndex: Sendable {
     /// Index of each row's slice.
     let slices: [UInt32]
 
-    /// The ids in row order, one after the other; row r has `offsets[r]..<offsets[r + 1]`.
-    private let bytes: [UInt8]
-    private let offsets: [Int]
-    /// Open addressing with linear probing, at most half full: high half of the hash, row + 1; 0 where free.
+    /// One entry a row, in row order: row and length of the id as 32-bit numbers, then the id. That all of it lies together
+    /// saves a cache miss a row where ids come in another order.
+    private let entries: [UInt8]
+    /// Where each row's entry begins.
+    private let positions: [Int]
+    /// Open addressing with linear probing, at most half full: high 24 bits of the hash, position of the entry + 1; 0 where free.
     private let table: [UInt64]
     /// Random, so that nobody can choose ids that collide.
     private let seed: UInt64
+
+    private static let headerBytes = 8
+    private static let positionMask: UInt64 = 0xFF_FFFF_FFFF
 
     /// Number of rows, N.
     public var rowCount: Int { slices.count }
 
     /// Indexes a validation set's rows.
     public init(_ set: ValidationSet) {
-        var bytes: [UInt8] = []
-        var offsets = [0]
-        offsets.reserveCapacity(set.rowCount + 1)
-        for id in set.rowIDs {
-            bytes.append(contentsOf: id.utf8)
-            offsets.append(bytes.count)
+        var entries: [UInt8] = []
+        var positions: [Int] = []
+        positions.reserveCapacity(set.rowCount)
+        for (row, id) in set.rowIDs.enumerated() {
+            positions.append(entries.count)
+            withUnsafeBytes(of: UInt32(row)) { entries.append(contentsOf: $0) }
+            withUnsafeBytes(of: UInt32(id.utf8.count)) { entries.append(contentsOf: $0) }
+            entries.append(contentsOf: id.utf8)
         }
         classes = set.classes
         sliceNames = set.sliceNames
         slices = set.slices.map { UInt32($0) }
         seed = .random(in: .min ... .max)
-        var capacity = 8
-        while capacity < 2 * set.rowCount { capacity *= 2 }
-        self.bytes = bytes
-        self.offsets = offsets
-        table = Self.table(bytes, offsets, capacity: capacity, seed)
+        self.entries = entries
+        self.positions = positions
+        table = Self.table(entries, positions, seed)
     }
 
-    private static func table(_ bytes: [UInt8], _ offsets: [Int], capacity: Int, _ seed: UInt64) -> [UInt64] {
+    private static func table(_ entries: [UInt8], _ positions: [Int], _ seed: UInt64) -> [UInt64] {
+        var capacity = 8
+        while capacity < 2 * positions.count { capacity *= 2 }
         var table = [UInt64](repeating: 0, count: capacity)
-        bytes.withUnsafeBytes { ids in
-            for row in 0..<offsets.count - 1 {
-                let hash = hash(UnsafeRawBufferPointer(rebasing: ids[offsets[row]..<offsets[row + 1]]), seed)
+        entries.withUnsafeBytes { bytes in
+            for position in positions {
+                let hash = hash(id(at: position, in: bytes), seed)
                 var slot = Int(truncatingIfNeeded: hash) & (capacity - 1)
                 while table[slot] != 0 { slot = (slot + 1) & (capacity - 1) }
-                table[slot] = hash & tagMask | UInt64(row + 1)
+                table[slot] = hash & ~positionMask | UInt64(position + 1)
             }
         }
         return table
     }
 
-    /// The row of an id, or nil. `guess` is tried first: files are often in row-id order.
-    func row(of id: UnsafeRawBufferPointer, guess: Int) -> Int? {
-        if guess < rowCount, matches(guess, id) { return guess }
-        let hash = Self.hash(id, seed)
-        var slot = Int(truncatingIfNeeded: hash) & (table.count - 1)
-        while table[slot] != 0 {
-            if table[slot] & Self.tagMask == hash & Self.tagMask {
-                let row = Int(table[slot] & ~Self.tagMask) - 1
-                if matches(row, id) { return row }
+    /// The row of an id, or nil.
+    ///
+    /// - Parameter next: where to look first, and after a find the place after it: files are often in row-id order. 0 at first.
+    func row(of id: UnsafeRawBufferPointer, next: inout Int) -> Int? {
+        entries.withUnsafeBytes { bytes in
+            if let row = Self.row(at: next, in: bytes, ifItIs: id) {
+                next += Self.headerBytes + id.count
+                return row
             }
-            slot = (slot + 1) & (table.count - 1)
+            let hash = Self.hash(id, seed)
+            var slot = Int(truncatingIfNeeded: hash) & (table.count - 1)
+            while table[slot] != 0 {
+                let position = Int(table[slot] & Self.positionMask) - 1
+                if (table[slot] ^ hash) & ~Self.positionMask == 0, let row = Self.row(at: position, in: bytes, ifItIs: id) {
+                    next = position + Self.headerBytes + id.count
+                    return row
+                }
+                slot = (slot + 1) & (table.count - 1)
+            }
+            return nil
         }
-        return nil
     }
 
     /// The bytes of a row's id.
     func withID<Result>(
         ofRow row: Int, _ body: (UnsafeRawBufferPointer) throws(IngestStop) -> Result
     ) throws(IngestStop) -> Result {
-        try bytes.lend { (ids) throws(IngestStop) in
-            try body(UnsafeRawBufferPointer(rebasing: ids[offsets[row]..<offsets[row + 1]]))
-        }
+        try entries.lend { (bytes) throws(IngestStop) in try body(Self.id(at: positions[row], in: bytes)) }
     }
 
     /// A row's id, for people.
     func readableID(ofRow row: Int) -> String {
-        bytes.withUnsafeBytes { FaultLog.readable(UnsafeRawBufferPointer(rebasing: $0[offsets[row]..<offsets[row + 1]])) }
+        entries.withUnsafeBytes { FaultLog.readable(Self.id(at: positions[row], in: $0)) }
     }
 
-    private func matches(_ row: Int, _ id: UnsafeRawBufferPointer) -> Bool {
-        let start = offsets[row]
-        guard offsets[row + 1] - start == id.count else { return false }
-        guard let other = id.baseAddress else { return true }
-        return bytes.withUnsafeBytes { ids in ids.baseAddress.map { memcmp($0 + start, other, id.count) == 0 } ?? false }
+    private static func id(at position: Int, in entries: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let length = Int(entries.loadUnaligned(fromByteOffset: position + 4, as: UInt32.self))
+        let start = position + headerBytes
+        return UnsafeRawBufferPointer(rebasing: entries[start..<start + length])
     }
 
-    private static let tagMask: UInt64 = 0xFFFF_FFFF_0000_0000
+    private static func row(at position: Int, in entries: UnsafeRawBufferPointer, ifItIs id: UnsafeRawBufferPointer) -> Int? {
+        guard position < entries.count else { return nil }
+        let known = Self.id(at: position, in: entries)
+        guard known.count == id.count else { return nil }
+        if let left = known.baseAddress, let right = id.baseAddress, memcmp(left, right, id.count) != 0 { return nil }
+        return Int(entries.loadUnaligned(fromByteOffset: position, as: UInt32.self))
+    }
 
     /// Eight bytes at a time, folded by a 64 x 64 to 128 bit product, as wyhash does.
     private static func hash(_ id: UnsafeRawBufferPointer, _ seed: UInt64) -> UInt64 {
