@@ -8,7 +8,7 @@ extension RegistryStore.Claim {
         let models = candidates.map(\.model)
         let retired = champion.filter { names.contains($0.description) }
         let after = verdict.isAdmission ? models.filter { !retired.contains($0) } : champion
-        let combiner = verdict.isAdmission ? Combiner(text: Array("tree of \(after) at \(sequence + 1)".utf8), treeCount: 3) : nil
+        let combiner = verdict.isAdmission ? Combiner(text: Array("tree of \(after) at \(sequence + 1)".utf8), treeCount: 3, golden: GoldenRows(inputs: [[0.5]], rawScores: [[0.25]])) : nil
         let figures = ClassificationMetrics(accuracy: 0.75, macroF1: 0.7, weightedF1: 0.74, logLoss: 0.1 + 0.2)
         let metrics = [MetricsRow(subject: .ensemble, metrics: figures)] + models.map { .init(subject: .model, model: $0, metrics: figures) }
         let utilities = models.flatMap { model in

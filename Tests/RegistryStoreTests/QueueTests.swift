@@ -222,7 +222,7 @@ import Testing
                 { $0.membersAfter.reverse() },
                 { $0.membersAfter.removeLast() },
                 { $0.combiner = nil },
-                { $0.combiner = Combiner(text: [1], treeCount: 1) },
+                { $0.combiner = Combiner(text: [1], treeCount: 1, golden: GoldenRows(inputs: [], rawScores: [])) },
                 { $0.preset = .standard },
                 { $0.verdict = .rejectNoGain },
                 { $0.retired = [claim.champion[0]] },
