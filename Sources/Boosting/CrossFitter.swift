@@ -7,9 +7,9 @@ import Forest
 /// result is the same, bit for bit, as cutting all of its columns anew. Not `Sendable`: a cross-fitter is used by one
 /// thread at a time.
 ///
-/// Memory: 8 bytes a value for the columns of each model added, one byte a value and training fold for its bins, and
-/// while one combiner is trained two more bytes a value of its coalition (LightGBM's copies) and about 32 bytes a row
-/// and class.
+/// Memory: 8 bytes a value for the columns of each model added and one byte a value and training fold for its bins;
+/// while a model is added, or a coalition is predicted, another 8 bytes a value of these rows; while a combiner is
+/// trained, two bytes a value of its coalition (LightGBM's copies) and about 32 bytes a row and class.
 public final class CrossFitter {
     /// Hyper-parameters of every fit.
     public let parameters: BoostingParameters
