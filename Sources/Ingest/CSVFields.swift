@@ -10,9 +10,6 @@ struct CSVFields {
     /// The fields of a record with quotes, unquoted, one after the other.
     private var unquoted: [UInt8] = []
 
-    /// Number of fields of the record cut last.
-    var count: Int { ranges.count }
-
     /// The most fields that are told apart: a header of more columns is refused anyway.
     private static let maximumFields = 65_536
 

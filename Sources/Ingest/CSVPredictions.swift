@@ -37,14 +37,14 @@ final class CSVPredictions: UploadContent, PredictionContent {
         guard !record.isTooLong else {
             return rows.faults.add(
                 .lineTooLong, line: record.line, id: nil,
-                "a line is longer than \(limits.maximumLineBytes) bytes: look for a quote that is not closed")
+                CSV.tooLongMessage(limits))
         }
         let isQuotedWell: Void? = try fields.withFields(of: record) { (fields) throws(IngestStop) in
             try check(fields, line: record.line)
         }
         if isQuotedWell == nil {
             rows.faults.add(
-                .quoting, line: record.line, id: nil, "a quoted field must end with its closing quote; double quotes inside it")
+                .quoting, line: record.line, id: nil, CSV.quotingMessage)
         }
     }
 
@@ -55,7 +55,8 @@ final class CSVPredictions: UploadContent, PredictionContent {
         guard found == expected else {
             throw .fault(
                 .columnOrder,
-                "the columns are in the wrong order: expected \(CSVHeader.line(expected)), found \(CSVHeader.line(found))")
+                "the columns are in the wrong order: expected \(CSVHeader.line(expected)), "
+                    + "found \(CSVHeader.line(found))")
         }
     }
 
@@ -64,7 +65,7 @@ final class CSVPredictions: UploadContent, PredictionContent {
         let row = findRow(id, line: line)
         guard fields.count == values.count + 1 else {
             return rows.faults.add(
-                .columnCount, line: line, id: id, "a row must have \(values.count + 1) fields: the id and one for each class")
+                .columnCount, line: line, id: id, "a row must have \(values.count + 1) fields: id and classes")
         }
         for column in values.indices {
             guard let value = Decimal.parse(fields[column + 1]) else {
@@ -84,7 +85,8 @@ final class CSVPredictions: UploadContent, PredictionContent {
             } else if String(validating: id, as: UTF8.self) == nil {
                 rows.faults.add(.invalidUTF8, line: line, id: id, "ids must be UTF-8 text: save the file as UTF-8")
             } else {
-                rows.faults.add(.unknownID, line: line, id: id, "ids must be those of the validation set: remove other rows")
+                rows.faults.add(
+                    .unknownID, line: line, id: id, "ids must be those of the validation set; remove other rows")
             }
             return nil
         }

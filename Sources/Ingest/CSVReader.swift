@@ -138,4 +138,10 @@ enum CSV {
     static let quote = UInt8(ascii: "\"")
     static let comma = UInt8(ascii: ",")
     static let carriageReturn = UInt8(ascii: "\r")
+
+    static let quotingMessage = "a quoted field must end with its closing quote; double the quotes inside it"
+
+    static func tooLongMessage(_ limits: IngestLimits) -> String {
+        "a line is longer than \(limits.maximumLineBytes) bytes; look for a quote that is not closed"
+    }
 }

@@ -14,7 +14,7 @@ enum Decimal {
 
     /// The number written by these bytes, blanks around it allowed; nil for anything else.
     ///
-    /// `nan`, `inf` and `infinity` in any case, and numbers beyond the range of doubles, give values that are not finite.
+    /// `nan`, `inf` and `infinity` in any case, and numbers beyond the range of doubles, are not finite.
     static func parse(_ bytes: UnsafeRawBufferPointer) -> Double? {
         var text = bytes[...]
         while let first = text.first, isBlank(first) { text = text.dropFirst() }

@@ -59,7 +59,8 @@ struct FaultLog {
     /// An id as people can read it: lossy UTF-8, control characters replaced, at most 100 characters.
     static func readable(_ bytes: UnsafeRawBufferPointer) -> String {
         let text = String(decoding: bytes.prefix(400), as: UTF8.self).prefix(100)
-        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
+        let scalars = text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }
+        return String(String.UnicodeScalarView(scalars))
     }
 }
 

@@ -79,8 +79,8 @@ final class Inflater {
 
     private var headerFault: IngestStop {
         members == 0
-            ? .fault(.notGzip, "the upload is declared as gzip but is not; compress it or leave out the content encoding")
-            : .fault(.trailingGarbage, "bytes that are not gzip follow the end of the gzip stream; compress the file again")
+            ? .fault(.notGzip, "the upload is declared as gzip but is not; compress it or do not declare it")
+            : .fault(.trailingGarbage, "bytes that are not gzip follow the gzip stream; compress the file again")
     }
 
     private var dataFault: IngestStop {
@@ -88,9 +88,9 @@ final class Inflater {
         case "incorrect header check":
             headerFault
         case "incorrect data check", "incorrect length check":
-            .fault(.gzipChecksum, "the gzip checksum does not match the content; compress the file again and re-send it")
+            .fault(.gzipChecksum, "the gzip checksum does not match the content; compress the file again")
         default:
-            .fault(.corruptGzip, "the gzip stream is damaged; compress the file again and re-send it")
+            .fault(.corruptGzip, "the gzip stream is damaged; compress the file again")
         }
     }
 }

@@ -28,7 +28,7 @@ public struct IngestError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// One kind of fault found in an upload.
 public struct IngestFault: Hashable, Sendable {
-    /// Stable, machine-readable kinds of faults: first those that end the check, then those of rows, then those of the whole.
+    /// Stable, machine-readable kinds of faults: those that end the check, those of rows, those of the whole.
     public enum Code: String, Hashable, Sendable, CaseIterable {
         case tooLarge = "too_large"
         case tooManyRows = "too_many_rows"

@@ -1,6 +1,8 @@
 public import EnsembleModel
 
-/// Checks an upload of labelled rows (`id,label[,group][,slice]`, RFC 4180, UTF-8) while it is sent; one task at a time uses it.
+/// Checks an upload of labelled rows while it is sent; one task at a time uses it.
+///
+/// CSV (RFC 4180, UTF-8) with the columns `id,label[,group][,slice]` in any order.
 ///
 /// The rows are held in memory, as the ``EnsembleModel/ValidationSet`` that they become is.
 public final class LabelIngest {
@@ -13,7 +15,7 @@ public final class LabelIngest {
     ///   - classes: the class names that labels may be: two or more, all different.
     ///   - gzip: whether the upload is compressed.
     ///   - limits: what it may cost.
-    /// - Throws: ``IngestError`` with code `spool` when there is no memory.
+    /// - Throws: ``IngestError`` with code `spool` when this machine cannot begin.
     public init(classes: [String], gzip: Bool, limits: IngestLimits = IngestLimits()) throws(IngestError) {
         labels = CSVLabels(classes: classes, limits: limits)
         do throws(IngestStop) {
@@ -91,14 +93,14 @@ final class CSVLabels: UploadContent {
         guard !record.isTooLong else {
             return faults.add(
                 .lineTooLong, line: record.line, id: nil,
-                "a line is longer than \(limits.maximumLineBytes) bytes: look for a quote that is not closed")
+                CSV.tooLongMessage(limits))
         }
         let isQuotedWell: Void? = try fields.withFields(of: record) { fields in
             check(fields, columns, line: record.line)
         }
         if isQuotedWell == nil {
             faults.add(
-                .quoting, line: record.line, id: nil, "a quoted field must end with its closing quote; double quotes inside it")
+                .quoting, line: record.line, id: nil, CSV.quotingMessage)
         }
     }
 
@@ -116,7 +118,8 @@ final class CSVLabels: UploadContent {
     private func check(_ fields: CSVFields.Fields, _ columns: Columns, line: Int) {
         let readID = columns.id < fields.count ? fields[columns.id] : nil
         guard fields.count == columns.count else {
-            return faults.add(.columnCount, line: line, id: readID, "a row must have \(columns.count) fields, as the header has")
+            return faults.add(
+                .columnCount, line: line, id: readID, "a row must have \(columns.count) fields, as the header has")
         }
         let idBytes = fields[columns.id]
         let label = labelOfClass[String(decoding: fields[columns.label], as: UTF8.self)]
@@ -138,7 +141,8 @@ final class CSVLabels: UploadContent {
             if slice == nil { return }
         }
         guard ids.insert(id).inserted else {
-            return faults.add(.duplicateID, line: line, id: idBytes, "every id may be given once: remove the repeated rows")
+            return faults.add(
+                .duplicateID, line: line, id: idBytes, "every id may be given once: remove the repeated rows")
         }
         guard let label, faults.isEmpty else { return }
         rows.append(ValidationSet.Row(id: id, label: label, group: group, slice: slice))
@@ -147,13 +151,14 @@ final class CSVLabels: UploadContent {
     /// A text that can be stored and shown; nil with a fault otherwise.
     private func text(_ bytes: UnsafeRawBufferPointer, line: Int, id: UnsafeRawBufferPointer) -> String? {
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            faults.add(.invalidUTF8, line: line, id: id, "ids, groups and slices must be UTF-8 text: save the file as UTF-8")
+            faults.add(.invalidUTF8, line: line, id: id, "ids, groups and slices must be UTF-8 text")
             return nil
         }
         guard bytes.count <= limits.maximumTextBytes, !bytes.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
             faults.add(
                 .invalidText, line: line, id: id,
-                "ids, groups and slices must be without control characters, at most \(limits.maximumTextBytes) bytes long")
+                "ids, groups and slices may hold no control characters and \(limits.maximumTextBytes) bytes"
+            )
             return nil
         }
         return text

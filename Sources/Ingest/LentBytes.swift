@@ -11,6 +11,8 @@ extension [UInt8] {
     mutating func lendMutable<Result>(
         _ body: (UnsafeMutableRawBufferPointer) throws(IngestStop) -> Result
     ) throws(IngestStop) -> Result {
-        try withUnsafeMutableBufferPointer { (bytes) throws(IngestStop) in try body(UnsafeMutableRawBufferPointer(bytes)) }
+        try withUnsafeMutableBufferPointer { (bytes) throws(IngestStop) in
+            try body(UnsafeMutableRawBufferPointer(bytes))
+        }
     }
 }

@@ -1,7 +1,7 @@
 /// The header of a NumPy array file, format versions 1 to 3.
 ///
-/// Source: numpy.lib.format. Magic, version, length of the dictionary (16 bits in version 1, else 32), the dictionary as a
-/// Python literal: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
+/// Source: numpy.lib.format. Magic, version, length of the dictionary (16 bits in version 1, else 32), the dictionary
+/// as a Python literal: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
 struct NPYHeader: Equatable {
     static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
@@ -9,7 +9,7 @@ struct NPYHeader: Equatable {
     var isFortranOrder: Bool
     var shape: [Int]
 
-    /// Bytes before the dictionary and in it, once the first 12 bytes are known; nil where they are not of an array file.
+    /// Bytes before the dictionary and in it, from the first 12 bytes; nil where those are not an array file's.
     static func size(_ bytes: [UInt8]) -> (prefix: Int, dictionary: Int)? {
         guard bytes.count >= 12, bytes.starts(with: magic) else { return nil }
         let short = Int(bytes[8]) | Int(bytes[9]) << 8
@@ -48,7 +48,9 @@ struct NPYHeader: Equatable {
         while let token = tokens.popFirst() {
             if token == ")" { return values }
             // Python 2 wrote long integers as 3L.
-            guard let value = Int(token.hasSuffix("L") ? String(token.dropLast()) : token), value >= 0 else { return nil }
+            guard let value = Int(token.hasSuffix("L") ? String(token.dropLast()) : token), value >= 0 else {
+                return nil
+            }
             values.append(value)
             if tokens.first == "," { tokens.removeFirst() }
         }

@@ -30,10 +30,8 @@ final class NPYPredictions: UploadContent, PredictionContent {
 
     func finish() throws(IngestStop) {
         guard width != nil, nextRow == validation.rowCount, carry.isEmpty else {
-            let message =
-                width == nil
-                ? "the array file ends within its header" : "the array file ends after \(nextRow) of \(validation.rowCount) rows"
-            throw .fault(.truncatedNPY, "\(message); send the whole file")
+            let place = width == nil ? "within its header" : "after \(nextRow) of \(validation.rowCount) rows"
+            throw .fault(.truncatedNPY, "the array file ends \(place); send the whole file")
         }
         try rows.finish()
     }
@@ -50,11 +48,14 @@ final class NPYPredictions: UploadContent, PredictionContent {
         let enough = fill(12, from: &rest)
         guard carry.starts(with: NPYHeader.magic.prefix(carry.count)) else { throw Self.notNPY }
         guard enough else { return }
-        guard let size = NPYHeader.size(carry), size.dictionary <= rows.limits.maximumLineBytes else { throw Self.notNPY }
+        guard let size = NPYHeader.size(carry), size.dictionary <= rows.limits.maximumLineBytes else {
+            throw Self.notNPY
+        }
         guard fill(size.prefix + size.dictionary, from: &rest) else { return }
-        guard let header = NPYHeader(dictionary: carry[size.prefix..<size.prefix + size.dictionary]) else { throw Self.notNPY }
+        guard let header = NPYHeader(dictionary: carry[size.prefix..<size.prefix + size.dictionary]) else {
+            throw Self.notNPY
+        }
         width = try check(header)
-        // The twelve bytes of a version 1 header hold two of a dictionary or, were that empty, of the rows.
         carry.removeFirst(size.prefix + size.dictionary)
     }
 
@@ -78,7 +79,9 @@ final class NPYPredictions: UploadContent, PredictionContent {
         }
         if header.shape != expected {
             let shape = header.shape.prefix(8).map(String.init).joined(separator: ", ")
-            add(.npyShape, "the array's shape is (\(shape)); it must be (\(expected[0]), \(expected[1])): rows in row-id order, classes")
+            add(
+                .npyShape, "the array's shape is (\(shape)); it must be (\(expected[0]), \(expected[1])): rows, classes"
+            )
         }
         guard found.isEmpty, let width = widths[header.type] else { throw .faults(found) }
         return width
@@ -86,7 +89,7 @@ final class NPYPredictions: UploadContent, PredictionContent {
 
     private func takeRows(_ rest: inout Slice<UnsafeRawBufferPointer>, rowBytes: Int) throws(IngestStop) {
         guard nextRow < validation.rowCount else {
-            throw .fault(.trailingGarbage, "bytes follow the last row of the array; write the file again with numpy.save")
+            throw .fault(.trailingGarbage, "bytes follow the array's last row; write it again with numpy.save")
         }
         if !carry.isEmpty || rest.count < rowBytes {
             guard fill(rowBytes, from: &rest) else { return }
@@ -100,10 +103,13 @@ final class NPYPredictions: UploadContent, PredictionContent {
 
     private func take(_ bytes: UnsafeRawBufferPointer) throws(IngestStop) {
         for column in values.indices {
-            values[column] =
-                width == 4
-                ? Double(Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * column, as: UInt32.self))))
-                : Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * column, as: UInt64.self)))
+            if width == 4 {
+                let bits = bytes.loadUnaligned(fromByteOffset: 4 * column, as: UInt32.self)
+                values[column] = Double(Float(bitPattern: UInt32(littleEndian: bits)))
+            } else {
+                let bits = bytes.loadUnaligned(fromByteOffset: 8 * column, as: UInt64.self)
+                values[column] = Double(bitPattern: UInt64(littleEndian: bits))
+            }
         }
         try rows.begin()
         let row = nextRow

@@ -1,7 +1,7 @@
 /// Checks one upload of predictions while it is sent, in bounded memory; one task at a time uses it.
 ///
-/// Push the bytes as they come with ``consume(_:)``, then take the rows from ``finish()``. Memory: the index, one bit and
-/// 16 KiB for each 65,536 rows, one line. The rows wait in a temporary file.
+/// Push the bytes as they come with ``consume(_:)``, then take the rows from ``finish()``. Memory: the index, one line,
+/// one bit for each row and 16 KiB for each 65,536 rows. The rows wait in a temporary file.
 public final class PredictionIngest {
     private let content: any PredictionContent
     private let check: UploadCheck
@@ -16,7 +16,8 @@ public final class PredictionIngest {
     ///   - limits: what it may cost and must cover.
     /// - Throws: ``IngestError`` with code `spool` when the temporary file cannot be made.
     public init(
-        format: UploadFormat, gzip: Bool, validation: ValidationIndex, spoolDirectory: String, limits: IngestLimits = IngestLimits()
+        format: UploadFormat, gzip: Bool, validation: ValidationIndex, spoolDirectory: String,
+        limits: IngestLimits = IngestLimits()
     ) throws(IngestError) {
         do throws(IngestStop) {
             let rows = try PredictionRows(validation: validation, limits: limits, spoolDirectory: spoolDirectory)
@@ -33,8 +34,8 @@ public final class PredictionIngest {
 
     /// Checks the next bytes of the upload.
     ///
-    /// - Throws: ``IngestError`` for what makes the rest useless (not gzip, a wrong header, too large, no space), with the
-    ///   faults found before; the upload can be answered at once. Faults of single rows wait for ``finish()``.
+    /// - Throws: ``IngestError`` for what makes the rest useless (not gzip, a wrong header, too large, no space), with
+    ///   the faults found before; the upload can be answered at once. Faults of single rows wait for ``finish()``.
     public func consume(_ bytes: UnsafeRawBufferPointer) throws(IngestError) {
         try check.consume(bytes)
     }

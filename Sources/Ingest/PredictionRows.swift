@@ -22,7 +22,7 @@ struct PredictionRows {
     mutating func begin() throws(IngestStop) {
         count += 1
         guard count <= limits.maximumRows else {
-            throw .fault(.tooManyRows, "the upload has more than \(limits.maximumRows) rows; send only the validation set's rows")
+            throw .fault(.tooManyRows, "the upload has more than \(limits.maximumRows) rows; send each row once")
         }
     }
 
@@ -47,13 +47,13 @@ struct PredictionRows {
             values[column] = Float(value)
         }
         if !sum.isFinite {
-            faults.add(.notFinite, line: line, id: id, "probabilities must be finite: leave a row without a prediction out")
+            faults.add(.notFinite, line: line, id: id, "probabilities must be finite; leave a row without one out")
         }
         if lowest < 0 {
-            faults.add(.negative, line: line, id: id, "probabilities must not be negative: send probabilities, not scores")
+            faults.add(.negative, line: line, id: id, "probabilities must not be negative; send no scores")
         }
         if sum.isFinite, lowest >= 0, abs(sum - 1) > Self.sumTolerance {
-            faults.add(.sum, line: line, id: id, "the probabilities of a row must sum to 1 within 0.001: normalise them")
+            faults.add(.sum, line: line, id: id, "a row's probabilities must sum to 1 within 0.001; normalise them")
         }
         guard let row, faults.isEmpty else { return }
         try spool.append(row: row, values)
@@ -80,13 +80,15 @@ struct PredictionRows {
             let message =
                 "\(total - absent) of \(total) rows of the validation set have a prediction: "
                 + "\(limits.minimumCoveragePercent) % must have one"
-            faults.add(IngestFault(.coverage, message, count: absent, examples: missingExamples(in: Set(sizes.indices))))
+            let examples = missingExamples(in: Set(sizes.indices))
+            faults.add(IngestFault(.coverage, message, count: absent, examples: examples))
         }
-        let low = sizes.indices.filter { (sizes[$0] - missing[$0]) * 100 < limits.minimumSliceCoveragePercent * sizes[$0] }
+        let percent = limits.minimumSliceCoveragePercent
+        let low = sizes.indices.filter { (sizes[$0] - missing[$0]) * 100 < percent * sizes[$0] }
         if !low.isEmpty {
             let names = low.map { "\(validation.sliceNames[$0]) (\(sizes[$0] - missing[$0]) of \(sizes[$0]))" }
             let message =
-                "\(limits.minimumSliceCoveragePercent) % of each slice's rows must have a prediction; "
+                "\(percent) % of each slice's rows must have a prediction; "
                 + "too few have one in \(listed(names))"
             let count = low.reduce(0) { $0 + missing[$1] }
             faults.add(IngestFault(.sliceCoverage, message, count: count, examples: missingExamples(in: Set(low))))

@@ -33,7 +33,8 @@ struct PredictionSpool {
             let rowInBlock = UInt32(row % SpooledPredictions.rowsPerBlock)
             bytes.storeBytes(of: rowInBlock.littleEndian, toByteOffset: start, as: UInt32.self)
             for (column, value) in values.enumerated() {
-                bytes.storeBytes(of: value.bitPattern.littleEndian, toByteOffset: start + 4 + 4 * column, as: UInt32.self)
+                bytes.storeBytes(
+                    of: value.bitPattern.littleEndian, toByteOffset: start + 4 + 4 * column, as: UInt32.self)
             }
         }
         waiting[block] += layout.recordBytes

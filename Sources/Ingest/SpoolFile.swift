@@ -47,6 +47,8 @@ final class SpoolFile: Sendable {
     private static func failure(_ verb: String, _ directory: String?) -> IngestStop {
         let reason = String(cString: strerror(errno))
         let place = directory.map { " in \($0)" } ?? ""
-        return .spool("the temporary file of an upload could not be \(verb)\(place): \(reason); check the spool directory's space and rights")
+        return .spool(
+            "the temporary file of an upload could not be \(verb)\(place): \(reason); "
+                + "check the spool directory's space and rights")
     }
 }

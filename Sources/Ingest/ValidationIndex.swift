@@ -17,12 +17,13 @@ public struct ValidationIndex: Sendable {
     /// Index of each row's slice.
     let slices: [UInt32]
 
-    /// One entry a row, in row order: row and length of the id as 32-bit numbers, then the id. That all of it lies together
-    /// saves a cache miss a row where ids come in another order.
+    /// One entry a row, in row order: row and length of the id as 32-bit numbers, then the id. That all of it lies
+    /// together saves a cache miss a row where ids come in another order.
     private let entries: [UInt8]
     /// Where each row's entry begins.
     private let positions: [Int]
-    /// Open addressing with linear probing, at most half full: high 24 bits of the hash, position of the entry + 1; 0 where free.
+    /// Open addressing with linear probing, at most half full: high 24 bits of the hash, position of the entry + 1;
+    /// 0 where free.
     private let table: [UInt64]
     /// Random, so that nobody can choose ids that collide.
     private let seed: UInt64
@@ -70,7 +71,8 @@ public struct ValidationIndex: Sendable {
 
     /// The row of an id, or nil.
     ///
-    /// - Parameter next: where to look first, and after a find the place after it: files are often in row-id order. 0 at first.
+    /// - Parameter next: where to look first, 0 at the beginning; after a find the place after it, since files are
+    ///   often in row-id order.
     func row(of id: UnsafeRawBufferPointer, next: inout Int) -> Int? {
         entries.withUnsafeBytes { bytes in
             if let row = Self.row(at: next, in: bytes, ifItIs: id) {
@@ -81,7 +83,9 @@ public struct ValidationIndex: Sendable {
             var slot = Int(truncatingIfNeeded: hash) & (table.count - 1)
             while table[slot] != 0 {
                 let position = Int(table[slot] & Self.positionMask) - 1
-                if (table[slot] ^ hash) & ~Self.positionMask == 0, let row = Self.row(at: position, in: bytes, ifItIs: id) {
+                if (table[slot] ^ hash) & ~Self.positionMask == 0,
+                    let row = Self.row(at: position, in: bytes, ifItIs: id)
+                {
                     next = position + Self.headerBytes + id.count
                     return row
                 }
@@ -109,7 +113,9 @@ public struct ValidationIndex: Sendable {
         return UnsafeRawBufferPointer(rebasing: entries[start..<start + length])
     }
 
-    private static func row(at position: Int, in entries: UnsafeRawBufferPointer, ifItIs id: UnsafeRawBufferPointer) -> Int? {
+    private static func row(at position: Int, in entries: UnsafeRawBufferPointer, ifItIs id: UnsafeRawBufferPointer)
+        -> Int?
+    {
         guard position < entries.count else { return nil }
         let known = Self.id(at: position, in: entries)
         guard known.count == id.count else { return nil }

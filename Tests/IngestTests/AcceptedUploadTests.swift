@@ -65,14 +65,18 @@ struct AcceptedUploadTests {
 
     @Test("Rows missing within the limits are NaN", arguments: [UploadFormat.csv, .npy])
     func missingRows(format: UploadFormat) throws {
-        let validation = try ValidationSet(classes: ["x", "y"], rows: (100..<300).map { .init(id: "r\($0)", label: 0) })
+        let validation = try ValidationSet(
+            classes: ["x", "y"], rows: (100..<300).map { .init(id: "r\($0)", label: 0) })
         let missing: Set<Int> = [7, 130]
         var upload: Upload
         if format == .csv {
             let rows = (0..<200).filter { !missing.contains($0) }.map { "r\(100 + $0),.25,.75\n" }
             upload = Upload("id,x,y\n" + rows.shuffled().joined())
         } else {
-            upload = Upload(NPY.file(shape: "(200, 2)", (0..<200).flatMap { missing.contains($0) ? [.nan, .nan] : [0.25, 0.75] as [Float] }))
+            upload = Upload(
+                NPY.file(
+                    shape: "(200, 2)",
+                    (0..<200).flatMap { missing.contains($0) ? [.nan, .nan] : [0.25, 0.75] as [Float] }))
             upload.format = .npy
         }
         let predictions = try upload.predictions(for: validation).get()
@@ -84,7 +88,9 @@ struct AcceptedUploadTests {
         let count = 2 * SpooledPredictions.rowsPerBlock + 4321
         let validation = try ValidationSet(
             classes: ["x", "y"], rows: (0..<count).map { .init(id: String($0), label: 0, group: "g", slice: "s") })
-        func row(_ id: String) -> String { "\(id),\(Double(Int(id) ?? 0) / 262_144),\(1 - Double(Int(id) ?? 0) / 262_144)\n" }
+        func row(_ id: String) -> String {
+            "\(id),\(Double(Int(id) ?? 0) / 262_144),\(1 - Double(Int(id) ?? 0) / 262_144)\n"
+        }
         let expected = validation.rowIDs.flatMap { [Float(Int($0) ?? 0) / 262_144, 1 - Float(Int($0) ?? 0) / 262_144] }
         var random = SeededGenerator(state: 1)
         for ids in [validation.rowIDs, validation.rowIDs.shuffled(using: &random)] {
@@ -106,11 +112,14 @@ struct AcceptedUploadTests {
         let spooled = try ingest.finish()
         var bytes: [UInt8] = []
         try await spooled.withBlocks { bytes += $0 }
-        #expect(bytes == Small.values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } })
+        #expect(
+            bytes == Small.values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } })
         #expect(spooled.missingRowCount == 0)
     }
 
-    @Test("Real prediction files read as another parser reads them", .enabled(if: SharedData.isPresent), arguments: SharedData.names)
+    @Test(
+        "Real prediction files read as another parser reads them", .enabled(if: SharedData.isPresent),
+        arguments: SharedData.names)
     func realFiles(name: String) throws {
         let data = try SharedData.load(name)
         let folder = SharedData.root.appendingPathComponent("data/\(name)")

@@ -55,7 +55,9 @@ struct CompressionTests {
 
     @Test("More bytes, content, ratio or rows than the limits allow is too large")
     func limits() throws {
-        func refused(_ gzip: Bool, _ set: (inout IngestLimits) -> Void) throws -> (IngestError.Code?, [IngestFault.Code]) {
+        func refused(_ gzip: Bool, _ set: (inout IngestLimits) -> Void) throws -> (
+            IngestError.Code?, [IngestFault.Code]
+        ) {
             var upload = Upload(gzip ? Self.member : Array(Small.text.utf8))
             upload.gzip = gzip
             upload.pieceBytes = 8

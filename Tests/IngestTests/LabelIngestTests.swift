@@ -14,11 +14,13 @@ struct LabelIngestTests {
             upload.pieceBytes = pieceBytes
             return try upload.labels(classes: Self.classes).get()
         }
-        let plain = try ValidationSet(classes: Self.classes, rows: [.init(id: "a", label: 1), .init(id: "b", label: 0)])
+        let plain = try ValidationSet(
+            classes: Self.classes, rows: [.init(id: "a", label: 1), .init(id: "b", label: 0)])
         #expect(try set("id,label\nb,cat\na,dog\n") == plain)
         #expect(try set("\u{FEFF}label,id,slice,group\r\ncat,b,,\r\n\"dog\",\"a\",,") == plain)
         let full = try ValidationSet(
-            classes: Self.classes, rows: [.init(id: "a", label: 1, group: "q,1", slice: "us"), .init(id: "b", label: 0, slice: "us")])
+            classes: Self.classes,
+            rows: [.init(id: "a", label: 1, group: "q,1", slice: "us"), .init(id: "b", label: 0, slice: "us")])
         #expect(try set("id,label,group,slice\nb,cat,,us\na,dog,\"q,1\",us\n") == full)
     }
 
@@ -51,7 +53,10 @@ struct LabelIngestTests {
 
     @Test("Ids that are not UTF-8 are refused")
     func encoding() {
-        #expect(Upload(Array("id,label\n".utf8) + [0xFF] + Array(",cat\n".utf8)).labels(classes: Self.classes).codes == [.invalidUTF8])
+        #expect(
+            Upload(Array("id,label\n".utf8) + [0xFF] + Array(",cat\n".utf8)).labels(classes: Self.classes).codes == [
+                .invalidUTF8
+            ])
     }
 
     @Test("One class is not enough")

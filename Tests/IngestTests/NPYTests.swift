@@ -5,11 +5,15 @@ import Testing
 /// Writes NumPy array files.
 enum NPY {
     static func file<Value>(
-        version: UInt8 = 1, type: String = "<f4", order: String = "False", shape: String, _ values: [Value], dictionary: String? = nil
+        version: UInt8 = 1, type: String = "<f4", order: String = "False", shape: String, _ values: [Value],
+        dictionary: String? = nil
     ) -> [UInt8] {
         let text = dictionary ?? "{'descr': '\(type)', 'fortran_order': \(order), 'shape': \(shape), }"
         let header = Array(text.utf8) + Array(repeating: 0x20, count: 20) + [0x0A]
-        let length = version == 1 ? [UInt8(header.count & 0xFF), UInt8(header.count >> 8)] : [UInt8(header.count & 0xFF), UInt8(header.count >> 8), 0, 0]
+        let length =
+            version == 1
+            ? [UInt8(header.count & 0xFF), UInt8(header.count >> 8)]
+            : [UInt8(header.count & 0xFF), UInt8(header.count >> 8), 0, 0]
         return [0x93] + Array("NUMPY".utf8) + [version, 0] + length + header + values.withUnsafeBytes { Array($0) }
     }
 }
@@ -49,7 +53,11 @@ struct NPYTests {
         (NPY.file(type: "|O", order: "True", shape: "(4, 3, 1)", Small.values), [.npyType, .npyOrder, .npyShape]),
         (NPY.file(shape: "(4, -3)", Small.values), [.notNPY]),
         (NPY.file(shape: "(4, 3", Small.values), [.notNPY]),
-        (NPY.file(shape: "", Small.values, dictionary: "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (4, 3)}"), [.notNPY]),
+        (
+            NPY.file(
+                shape: "", Small.values,
+                dictionary: "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (4, 3)}"), [.notNPY]
+        ),
         (NPY.file(shape: "", Small.values, dictionary: "{}"), [.notNPY]),
         (NPY.file(shape: "(4, 3)", Array(Small.values.dropLast())), [.truncatedNPY]),
         (Array(NPY.file(shape: "(4, 3)", Small.values).dropLast()), [.truncatedNPY]),

@@ -90,7 +90,9 @@ struct RefusedUploadTests {
     @Test("Wrong columns and their wrong order are spelt out")
     func headerMessages() throws {
         let missing = try Upload("id,cat,eel\n").predictions(for: Small.validation())
-        #expect(missing.fault(.missingColumn)?.message == "the header lacks 'dog', 'a,b'; the header must be `id,cat,dog,a,b`")
+        #expect(
+            missing.fault(.missingColumn)?.message
+                == "the header lacks 'dog', 'a,b'; the header must be `id,cat,dog,a,b`")
         #expect(missing.fault(.missingColumn)?.count == 2)
         let order = try Upload("id,dog,cat,\"a,b\"\n").predictions(for: Small.validation())
         #expect(
@@ -139,11 +141,13 @@ struct RefusedUploadTests {
         #expect(try Upload(junk).predictions(for: Small.validation()).codes == [.notCSV])
     }
 
-    @Test("A line that is too long is passed over, an open quote swallows no more than that", arguments: [nil, 1, 10, 50])
+    @Test(
+        "A line that is too long is passed over, an open quote swallows no more than that", arguments: [nil, 1, 10, 50])
     func longLines(pieceBytes: Int?) throws {
         var upload = Upload(Small.text(line: 1, "\"r1,.2,.3,.5\n" + Small.lines[2]))
         upload.bytes = Array(
-            (Small.lines[..<2] + [String(repeating: "9", count: 200), "\"r9,1,0,0"] + (0..<20).map { "q\($0),1,0,0" } + Small.lines[2...])
+            (Small.lines[..<2] + [String(repeating: "9", count: 200), "\"r9,1,0,0"] + (0..<20).map { "q\($0),1,0,0" }
+                + Small.lines[2...])
                 .joined(separator: "\n").utf8)
         upload.limits.maximumLineBytes = 100
         upload.pieceBytes = pieceBytes
@@ -170,7 +174,8 @@ struct RefusedUploadTests {
     func spoolDirectory() throws {
         let error = #expect(throws: IngestError.self) {
             try PredictionIngest(
-                format: .csv, gzip: false, validation: ValidationIndex(Small.validation()), spoolDirectory: "/nonexistent/directory")
+                format: .csv, gzip: false, validation: ValidationIndex(Small.validation()),
+                spoolDirectory: "/nonexistent/directory")
         }
         #expect(error?.code == .spool)
         #expect(error?.message.contains("/nonexistent/directory: No such file") == true)

@@ -39,7 +39,9 @@ struct Upload {
         for start in stride(from: 0, to: bytes.count, by: pieceBytes ?? max(1, bytes.count)) {
             // A copy, so that a check which keeps a pointer to an earlier piece is caught.
             let piece = Array(bytes[start..<min(bytes.count, start + (pieceBytes ?? bytes.count))])
-            try piece.withUnsafeBufferPointer { (piece) throws(IngestError) in try consume(UnsafeRawBufferPointer(piece)) }
+            try piece.withUnsafeBufferPointer { (piece) throws(IngestError) in
+                try consume(UnsafeRawBufferPointer(piece))
+            }
         }
     }
 }
@@ -83,7 +85,8 @@ extension [UInt8] {
     func gzipped() -> [UInt8] {
         var stream = z_stream()
         deflateInit2_(
-            &stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+            &stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+            Int32(MemoryLayout<z_stream>.size))
         defer { deflateEnd(&stream) }
         var input = self
         var output = [UInt8](repeating: 0, count: Int(deflateBound(&stream, UInt(count))))

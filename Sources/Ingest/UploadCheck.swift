@@ -43,7 +43,7 @@ final class UploadCheck {
     private func decode(_ bytes: UnsafeRawBufferPointer) throws(IngestStop) {
         received += bytes.count
         guard received <= limits.maximumBytes else {
-            throw .fault(.tooLarge, "the upload is larger than \(limits.maximumBytes) bytes; compress it or split the ensemble")
+            throw .fault(.tooLarge, "the upload is larger than \(limits.maximumBytes) bytes; compress it")
         }
         if let inflater {
             try inflater.push(bytes) { (piece) throws(IngestStop) in try pass(piece) }
@@ -57,12 +57,10 @@ final class UploadCheck {
         guard decoded <= limits.maximumDecompressedBytes else {
             throw .fault(.tooLarge, "the upload decompresses to more than \(limits.maximumDecompressedBytes) bytes")
         }
-        guard decoded <= max(limits.ratioAllowance, received.multipliedReportingOverflow(by: limits.maximumRatio).partialValue)
-        else {
+        guard decoded <= limits.ratioAllowance || decoded / received <= limits.maximumRatio else {
             throw .fault(
                 .compressionRatio,
-                "the upload decompresses to more than \(limits.maximumRatio) times its size; "
-                    + "predictions never do, send them uncompressed if these really are some")
+                "the upload decompresses to more than \(limits.maximumRatio) times its size; send it uncompressed")
         }
         try content.consume(piece)
     }
