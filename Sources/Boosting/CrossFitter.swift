@@ -1,5 +1,7 @@
+import Dispatch
 public import EnsembleModel
 import Forest
+import Synchronization
 
 /// Trains combiners over coalitions of models by cross-fitting: one for each fold, on the rows of all other folds.
 ///
@@ -17,6 +19,8 @@ public final class CrossFitter {
     public let rowCount: Int
     /// Number of classes, K.
     public let classCount: Int
+    /// Folds fitted at the same time, each on one thread of its own; the results do not depend on it.
+    public var concurrentFits = 1
     /// Number of folds.
     public var foldCount: Int { heldOutRows.count }
 
@@ -116,15 +120,13 @@ public final class CrossFitter {
         let parts = try parts(coalition)
         var probabilities = [Double](repeating: 0, count: rowCount * classCount)
         var foldModels: [FoldModel] = []
-        for fold in 0..<foldCount {
-            let model = try train(on: data(of: parts, fold: fold))
-            let predicted = model.forest.probabilities(rows: Self.gather(parts, rows: heldOutRows[fold]))
+        for (fold, fit) in try fitFolds(of: parts).enumerated() {
             for (index, row) in heldOutRows[fold].enumerated() {
                 for column in 0..<classCount {
-                    probabilities[row * classCount + column] = predicted[index * classCount + column]
+                    probabilities[row * classCount + column] = fit.probabilities[index * classCount + column]
                 }
             }
-            foldModels.append(model)
+            foldModels.append(fit.model)
         }
         return CrossFit(coalition: coalition, probabilities: probabilities, models: foldModels)
     }
@@ -142,6 +144,42 @@ public final class CrossFitter {
         var foldModels: [FoldModel] = []
         for rows in trainingRows { foldModels.append(try train(on: data(of: parts, rows: rows))) }
         return foldModels
+    }
+
+    /// What one fold gives: its combiner, and the probabilities of the rows kept out.
+    private struct FoldFit {
+        let model: FoldModel
+        let probabilities: [Double]
+    }
+
+    /// Fits all folds, ``concurrentFits`` at a time; each is a computation of its own, so the number changes no bit.
+    private func fitFolds(of parts: [Columns]) throws(BoostingError) -> [FoldFit] {
+        // A fold reads this object's constants and works on its own data sets (`folds[fold]` of each part) only.
+        nonisolated(unsafe) let (fitter, parts) = (self, parts)
+        let results = Mutex([Result<FoldFit, BoostingError>?](repeating: nil, count: foldCount))
+        let next = Mutex(0)
+        DispatchQueue.concurrentPerform(iterations: min(concurrentFits, foldCount)) { _ in
+            while true {
+                let fold = next.withLock { next in
+                    defer { next += 1 }
+                    return next
+                }
+                guard fold < fitter.foldCount else { return }
+                let result = Result { () throws(BoostingError) in try fitter.fitFold(fold, of: parts) }
+                results.withLock { $0[fold] = result }
+            }
+        }
+        var fits: [FoldFit] = []
+        for result in results.withLock({ $0 }) {
+            if let fit = try result?.get() { fits.append(fit) }
+        }
+        return fits
+    }
+
+    private func fitFold(_ fold: Int, of parts: [Columns]) throws(BoostingError) -> FoldFit {
+        let model = try train(on: data(of: parts, fold: fold))
+        return FoldFit(
+            model: model, probabilities: model.forest.probabilities(rows: Self.gather(parts, rows: heldOutRows[fold])))
     }
 
     private func train(on data: TrainingData) throws(BoostingError) -> FoldModel {

@@ -34,17 +34,17 @@ final class Coalitions {
     private static let forestsKept = 8
 
     init(_ inputs: Inputs, preset: Policy.Preset, library: LightGBM, threads: Int, monitor: Monitor) throws {
-        guard var parameters = BoostingParameters.preset(preset) else {
+        guard let parameters = BoostingParameters.preset(preset) else {
             throw EvaluationError(
                 .invalidRequest, "preset auto is chosen at founding; found the ensemble first or name a preset")
         }
-        parameters.threads = threads
         let validation = inputs.validation
         self.inputs = inputs
         self.monitor = monitor
         fitter = try CrossFitter(
             library: library, labels: validation.labels, folds: inputs.split.folds, foldCount: HashSplit.foldCount,
             classCount: validation.classCount, parameters: parameters)
+        fitter.concurrentFits = threads
     }
 
     /// The fit of a set of models, made now unless it was made before.

@@ -19,7 +19,7 @@ public struct Evaluator: Sendable {
     ///
     /// - Parameters:
     ///   - library: fits the combiners.
-    ///   - threads: threads of each fit; evidence is made with one.
+    ///   - threads: folds fitted at the same time; the results do not depend on it.
     public init(library: LightGBM, threads: Int = 1) {
         self.library = library
         self.threads = threads

@@ -12,7 +12,7 @@ public struct DaemonConfiguration: Sendable {
     public var databaseURL: String?
     /// Worker processes on this machine.
     public var workers: Int
-    /// Threads a worker's fits may use.
+    /// Threads each worker computes with.
     public var workerThreads: Int
     /// The program to run workers with: this program.
     public var workerExecutable: String

@@ -15,7 +15,7 @@ public struct EvaluationWorker: Service {
     public struct Configuration: Sendable {
         /// Name under which it holds leases.
         public var name: String
-        /// Threads its fits may use.
+        /// Threads it computes with.
         public var threads: Int
         /// How long a claim holds without a heartbeat.
         public var lease = Duration.seconds(30)

@@ -19,7 +19,7 @@ public struct WorkerProcess: Sendable {
     /// - Parameters:
     ///   - database: libpq connection string or URL.
     ///   - name: name under which it holds leases.
-    ///   - threads: threads its fits may use.
+    ///   - threads: threads it computes with.
     ///   - exitWithParent: whether it ends when its standard input closes.
     ///   - logger: where it logs.
     public init(database: String, name: String, threads: Int, exitWithParent: Bool, logger: Logger) {

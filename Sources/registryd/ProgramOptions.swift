@@ -55,6 +55,12 @@ enum ThisProgram {
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     }
 
+    /// Processor cores that it may use.
+    static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+    /// Host and process id: no other running instance has the same.
+    static var instance: String { "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier)" }
+
     /// Replaces this process by the same program with one more environment variable, unless it has it already.
     ///
     /// OpenMP reads its variables before `main`, so setting them in the running process would be too late.

@@ -26,14 +26,14 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Worker processes to run on this machine; 0 leaves the work to 'registryd worker' elsewhere.")
     var workers = 1
 
-    @Option(help: "Threads each worker's fits may use.")
-    var workerThreads = 1
+    @Option(help: "Threads each worker computes with; the machine's cores by default. Verdicts do not depend on it.")
+    var workerThreads: Int?
 
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
         guard (0...64).contains(workers) else { throw ValidationError("--workers must be between 0 and 64") }
-        guard (1...64).contains(workerThreads) else {
+        guard workerThreads.map((1...64).contains) ?? true else {
             throw ValidationError("--worker-threads must be between 1 and 64")
         }
     }
@@ -43,7 +43,7 @@ struct ServeCommand: AsyncParsableCommand {
             host: listen.host, port: listen.port, addressFile: addressFile,
             dataDirectory: URL(fileURLWithPath: dataDir).standardizedFileURL.path,
             databaseURL: ProcessInfo.processInfo.environment["DATABASE_URL"], workers: workers,
-            workerThreads: workerThreads,
+            workerThreads: workerThreads ?? ThisProgram.cores,
             workerExecutable: ThisProgram.path)
         try await RegistryDaemon(configuration: configuration, logger: logging.logger("registryd")).run()
     }

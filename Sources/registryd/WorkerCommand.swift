@@ -11,10 +11,10 @@ struct WorkerCommand: AsyncParsableCommand {
     )
 
     @Option(help: "Name to hold leases under; by default made of host and process id.")
-    var name = "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier)"
+    var name: String?
 
-    @Option(help: "Threads a fit may use.")
-    var threads = 1
+    @Option(help: "Threads to compute with; the machine's cores by default. Verdicts do not depend on it.")
+    var threads: Int?
 
     @Flag(help: "End when standard input closes, as it does when the parent process is gone.")
     var exitWithParent = false
@@ -22,7 +22,7 @@ struct WorkerCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
-        guard (1...64).contains(threads) else { throw ValidationError("--threads must be between 1 and 64") }
+        guard threads.map((1...64).contains) ?? true else { throw ValidationError("--threads must be between 1 and 64") }
     }
 
     func run() async throws {
@@ -32,7 +32,7 @@ struct WorkerCommand: AsyncParsableCommand {
         }
         try ThisProgram.executeAgain(with: "OMP_WAIT_POLICY", "PASSIVE")
         try await WorkerProcess(
-            database: database, name: name, threads: threads, exitWithParent: exitWithParent,
+            database: database, name: name ?? ThisProgram.instance, threads: threads ?? ThisProgram.cores, exitWithParent: exitWithParent,
             logger: logging.logger("registryd-worker")
         ).run()
     }
