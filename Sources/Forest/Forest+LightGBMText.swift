@@ -147,7 +147,7 @@ private struct TreeReader {
     /// LightGBM sets values of magnitude up to its zero threshold to 0 before it compares them. With thresholds in that
     /// range moved to its edge a plain comparison decides the same, and no value has to be changed.
     private static func normalized(_ threshold: Double) -> Double {
-        let zero = ForestScorer.zeroMagnitude
+        let zero = Tree.MissingRule.zeroMagnitude
         guard -zero..<zero ~= threshold else { return threshold }
         return threshold >= 0 ? zero : (-zero).nextDown
     }
