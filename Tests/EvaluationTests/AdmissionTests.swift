@@ -13,7 +13,7 @@ struct AdmissionTests {
         task = try MadeUpTask()
         champion = [
             try task.candidate("good", skill: 0.7), try task.candidate("fair", skill: 0.4),
-            try task.candidate("weak", skill: 0.1),
+            try task.candidate("weak", skill: 0.25),
         ]
         strong = try task.candidate("strong", skill: 1.2)
     }

@@ -71,6 +71,29 @@ struct GoldenEvaluationTests {
         #expect(outcome.membersAfter.map(\.name) == golden["founded"].strings)
         #expect(outcome.membersBefore.isEmpty && outcome.retired.isEmpty)
     }
+
+    @Test("six founders and a newcomer beat the best single model, by the reference's figures")
+    func newcomer() throws {
+        let data = try SharedData.load("esci_us")
+        let golden = try #require(
+            data.golden["columns"].array.first {
+                $0["models"].array.count == 7 && $0["preset"].string == "standard" && $0["columns"].string == "probability"
+            })
+        let judged = try data.models(golden["models"])
+        var request = try data.request(candidates: judged, members: 7)
+        request.kind = .admission
+        request.challenger = try data.model("cross_interaction")
+        request.champion = judged.filter { $0 != request.challenger }
+        let outcome = try Evaluator(library: .load()).evaluate(request)
+        #expect(outcome.verdict == .admit)
+        let ensemble = try #require(outcome.metrics.first { $0.subject == .ensemble }).metrics
+        #expect(ensemble.logLoss.isClose(to: golden["log_loss"]))
+        #expect(ensemble.accuracy.isClose(to: golden["accuracy"]))
+        for single in outcome.metrics where single.subject == .model {
+            #expect(single.metrics.logLoss > ensemble.logLoss && single.metrics.accuracy < ensemble.accuracy)
+            #expect(single.metrics.macroF1 < ensemble.macroF1, "\(single)")
+        }
+    }
 }
 
 extension SharedData {
