@@ -33,8 +33,7 @@ public final class PostgresClient: Service, Sendable {
 
     /// Returns after graceful shutdown or cancellation, when all connections are closed.
     public func run() async throws {
-        // Its only error is the cancellation of this task, which means the same.
-        try? await gracefulShutdown()
+        await cancelWhenGracefulShutdown { await self.pool.closedOrCancelled() }
         await shutdown()
     }
 
@@ -70,6 +69,16 @@ public final class PostgresClient: Service, Sendable {
 
     // MARK: Use
 
+    /// The connections that exist or are being made.
+    var connections: Int {
+        get async { await pool.connections }
+    }
+
+    /// The tasks that wait for a connection.
+    var waiting: Int {
+        get async { await pool.waiting }
+    }
+
     /// Runs one statement on its own and returns all its rows.
     public func query(_ statement: SQL) async throws -> [Row] {
         try await pool.run(statement)?.rows ?? []
@@ -83,6 +92,7 @@ public final class PostgresClient: Service, Sendable {
 
     /// Leases a connection for the time of `body`. A transaction that `body` leaves open is rolled back; settings made
     /// with SET stay.
+    @discardableResult
     public nonisolated(nonsending) func withConnection<R: Sendable>(
         _ body: nonisolated(nonsending) (Connection) async throws -> R
     ) async throws -> R {
@@ -97,11 +107,12 @@ public final class PostgresClient: Service, Sendable {
         }
     }
 
-    /// Runs `body` in a transaction: COMMIT when it returns, ROLLBACK when it throws. A commit of a transaction in which
-    /// a statement failed throws, even when `body` caught the error.
+    /// Runs `body` in a transaction: COMMIT when it returns, ROLLBACK when it throws. When a statement in it failed,
+    /// the commit throws, even if `body` caught that error.
     ///
     /// BEGIN travels with the first statement. Nothing is retried: see `SQLState.transactionRollback` for the errors
     /// after which that makes sense.
+    @discardableResult
     public nonisolated(nonsending) func transaction<R: Sendable>(
         isolation: IsolationLevel = .readCommitted, readOnly: Bool = false,
         _ body: nonisolated(nonsending) (Connection) async throws -> R
@@ -119,10 +130,11 @@ public final class PostgresClient: Service, Sendable {
         return result
     }
 
-    /// Listens on a channel, on a connection of its own that is made with the first element asked for. When it breaks, it
-    /// is replaced for as long as the client lives. Ends at shutdown.
+    /// Listens on a channel, on a connection of its own that is made with the first element asked for. When it breaks,
+    /// it is replaced, after the first success for as long as it takes. Ends at shutdown.
     public func listen(_ channel: String) -> AsyncThrowingStream<Notification, any Error> {
         let listener = Listener(channel: channel, pool: pool, logger: logger)
-        return AsyncThrowingStream { try await listener.next() }
+        // The stream keeps the client, whose thread it needs.
+        return AsyncThrowingStream { [self] in try await withExtendedLifetime(self) { listener }.next() }
     }
 }

@@ -57,7 +57,7 @@ public struct PostgresConfiguration: Sendable {
         return parameters
     }
 
-    /// A password with an unescaped `@`, `:` or `/` ends up in other parts of a URL, and from there in libpq's messages.
+    /// A password with an unescaped `@`, `:` or `/` ends up in other parts of a URL, and from there in messages.
     private static func checked(
         _ parameters: [(keyword: String, value: String)]
     ) -> [(keyword: String, value: String)]? {

@@ -39,7 +39,8 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
 
     /// Makes an error; `message` must hold no data.
     public init(
-        _ code: Code, _ message: String, constraintName: String? = nil, tableName: String? = nil, cause: (any Error)? = nil
+        _ code: Code, _ message: String, constraintName: String? = nil, tableName: String? = nil,
+        cause: (any Error)? = nil
     ) {
         self.code = code
         self.message = message

@@ -110,7 +110,8 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
     /// The name in double quotes, for statements that take no parameters.
     public static func quoted(identifier name: String) -> String {
         // Nothing quotes a NUL: the server would see the text end there.
-        "\"" + name.filter { $0 != "\0" }.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        let parts = name.filter { $0 != "\0" }.split(separator: "\"", omittingEmptySubsequences: false)
+        return "\"" + parts.joined(separator: "\"\"") + "\""
     }
 }
 

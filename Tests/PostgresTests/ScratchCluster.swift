@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Postgres
 import Synchronization
+import Testing
 
 /// A server of this test process: started with the first use, on a socket in a directory of its own under /tmp, and
 /// stopped when the process ends, however it ends.
@@ -22,12 +23,17 @@ final class ScratchCluster: Sendable {
         var prefix: [String] = []
         if getuid() == 0, let user = getpwnam("postgres") {
             // postgres refuses to run as root.
-            guard chown(directory, user.pointee.pw_uid, user.pointee.pw_gid) == 0 else { throw CocoaError(.fileWriteNoPermission) }
+            guard chown(directory, user.pointee.pw_uid, user.pointee.pw_gid) == 0 else {
+                throw CocoaError(.fileWriteNoPermission)
+            }
             prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         }
         let binaries = try Self.run(["pg_config", "--bindir"]).trimmingCharacters(in: .whitespacesAndNewlines)
         let data = directory + "/data"
-        _ = try Self.run(prefix + ["\(binaries)/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--locale=C", "-E", "UTF8"])
+        _ = try Self.run(
+            prefix + [
+                "\(binaries)/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--locale=C", "-E", "UTF8",
+            ])
         let settings = [
             "listen_addresses=", "unix_socket_directories=\(directory)", "fsync=off", "synchronous_commit=off",
             "full_page_writes=off", "max_connections=200", "log_min_messages=panic",
@@ -43,7 +49,7 @@ final class ScratchCluster: Sendable {
         try shell.run()
         admin = PostgresClient(
             configuration: PostgresConfiguration(connectionString: "host=\(directory) user=postgres dbname=postgres"),
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            logger: .silent)
         let ready = Self.process(["sh", "-c", "until \(binaries)/pg_isready -q -h \(directory); do sleep 0.02; done"])
         try ready.run()
         ready.waitUntilExit()
@@ -54,7 +60,9 @@ final class ScratchCluster: Sendable {
         let name = "test\(count.add(1, ordering: .relaxed).newValue)"
         try await admin.execute("CREATE DATABASE \(identifier: name) TEMPLATE template0")
         let result: Result<R, any Error>
-        do { result = .success(try await body("host=\(directory) user=postgres dbname=\(name)")) } catch { result = .failure(error) }
+        do { result = .success(try await body("host=\(directory) user=postgres dbname=\(name)")) } catch {
+            result = .failure(error)
+        }
         try await admin.execute("DROP DATABASE \(identifier: name) WITH (FORCE)")
         return try result.get()
     }
@@ -88,7 +96,7 @@ func withClient<R: Sendable>(
         var configuration = PostgresConfiguration(connectionString: connectionString)
         change(&configuration)
         let client = PostgresClient(
-            configuration: configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            configuration: configuration, logger: .silent)
         let result: Result<R, any Error>
         do { result = .success(try await body(client)) } catch { result = .failure(error) }
         await client.shutdown()
@@ -99,4 +107,35 @@ func withClient<R: Sendable>(
 /// Asks the server until `condition` holds: for what happens in another connection.
 func until(_ client: PostgresClient, _ condition: SQL) async throws {
     while try await client.query("SELECT \(condition)")[0].decode(Bool.self) == false { await Task.yield() }
+}
+
+/// The same on one connection.
+func until(_ connection: Connection, _ condition: SQL) async throws {
+    while try await connection.query("SELECT \(condition)")[0].decode(Bool.self) == false { await Task.yield() }
+}
+
+extension Logger {
+    static let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+}
+
+/// Expects that `body` throws an error of this SQLSTATE or its family; another error is thrown on.
+func expect(
+    _ state: SQLState, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> some Any
+) async throws {
+    do {
+        _ = try await body()
+        Issue.record("no error", sourceLocation: sourceLocation)
+    } catch state {
+    }
+}
+
+/// Expects that `body` throws an error with this code; another error is thrown on.
+func expect(
+    _ code: PostgresError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> some Any
+) async throws {
+    do {
+        _ = try await body()
+        Issue.record("no error", sourceLocation: sourceLocation)
+    } catch code {
+    }
 }

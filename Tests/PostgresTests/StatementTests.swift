@@ -14,7 +14,8 @@ struct StatementTests {
                 #expect(some == value)
                 #expect(throws: PostgresError.self) { try rows[0].decode(1, as: T.self) }
             }
-            for text in ["", "a", "Grüße 🐘 '\"$1\\", String(repeating: "x", count: 100_000)] { try await same(text) }
+            let long = String(repeating: "x", count: 100_000)
+            for text in ["", "a", "Grüße 🐘 '\"$1\\", long] { try await same(text) }
             for number in [0, 1, -1, Int.max, .min] { try await same(number) }
             for number in [Int64.max, .min] { try await same(number) }
             for number in [Int32.max, .min] { try await same(number) }
@@ -23,7 +24,9 @@ struct StatementTests {
             for number in [0.1, -.infinity, .greatestFiniteMagnitude, .leastNonzeroMagnitude] { try await same(number) }
             for number in [Float(0.1), .infinity, .leastNonzeroMagnitude] { try await same(number) }
             try await same(UUID())
-            for seconds in [0, 0.25, -1_000_000_000, 1_700_000_000.125] { try await same(Date(timeIntervalSince1970: seconds)) }
+            for seconds in [0, 0.25, -1_000_000_000, 1_700_000_000.125] {
+                try await same(Date(timeIntervalSince1970: seconds))
+            }
             try await same(Date.distantFuture)
             for bytes in [[], [0], Array(0...255)] as [[UInt8]] {
                 try await same(bytes)
@@ -87,7 +90,10 @@ struct StatementTests {
     }
 
     @Test func statementsArePreparedOnceAndTheOldestMakesRoom() async throws {
-        try await withClient { $0.maximumConnections = 1; $0.preparedStatementLimit = 3 } _: { client in
+        try await withClient {
+            $0.maximumConnections = 1
+            $0.preparedStatementLimit = 3
+        } _: { client in
             for number in 0..<10 { #expect(try await client.query("SELECT \(number)")[0].decode(Int.self) == number) }
             let count: SQL = "SELECT count(*) FROM pg_prepared_statements"
             #expect(try await client.query(count)[0].decode(Int.self) == 2)
@@ -97,7 +103,9 @@ struct StatementTests {
     }
 
     @Test func preparedStatementsSurviveChangesUnderThem() async throws {
-        try await withClient { $0.maximumConnections = 1 } _: { client in
+        try await withClient {
+            $0.maximumConnections = 1
+        } _: { client in
             try await client.execute("CREATE TABLE t (a int)")
             try await client.execute("INSERT INTO t VALUES (1)")
             #expect(try await client.query("SELECT * FROM t")[0].count == 1)
@@ -109,15 +117,48 @@ struct StatementTests {
         }
     }
 
+    @Test func errorsHoldNoData() async throws {
+        try await withClient { client in
+            try await client.withConnection { connection in
+                try await connection.script(
+                    """
+                    CREATE TABLE t (a text PRIMARY KEY, b text CHECK (b <> a), c varchar(3));
+                    INSERT INTO t VALUES ('s3cret');
+                    CREATE TABLE u (a text REFERENCES t (a));
+                    """)
+            }
+            let value = "s3cret"
+            let statements: [SQL] = [
+                "SELECT \(value)::int", "SELECT \(value)::timestamptz", "SELECT \(value)::jsonb",
+                "SELECT \(value)::uuid",
+                "INSERT INTO t VALUES (\(value))", "INSERT INTO t VALUES ('x' || \(value), 'x' || \(value))",
+                "INSERT INTO t (a, c) VALUES ('x', \(value))", "INSERT INTO u VALUES (\("no " + value))",
+                "INSERT INTO t (b) VALUES (\(value))", "SELECT to_date(\(value), 'YYYY')",
+                "SELECT ('\\x' || \(value))::bytea",
+            ]
+            for statement in statements {
+                let error = await #expect(throws: PostgresError.self) { try await client.query(statement) }
+                var dumped = "\(error as Any)"
+                dump(error, to: &dumped)
+                #expect(!dumped.contains(value), "\(dumped)")
+                #expect(error?.sqlState != nil)
+            }
+        }
+    }
+
     @Test func pipelinedStatementsTakeEffectTogetherOrNotAtAll() async throws {
         try await withClient { client in
             try await client.withConnection { connection in
                 try await connection.script("CREATE TABLE t (a bigint PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
                 let counts = try await connection.execute(
-                    pipelined: ["UPDATE t SET a = a + 10", "INSERT INTO t VALUES (\(3))", "DELETE FROM t WHERE a > \(10)"])
+                    pipelined: [
+                        "UPDATE t SET a = a + 10", "INSERT INTO t VALUES (\(3))", "DELETE FROM t WHERE a > \(10)",
+                    ])
                 #expect(counts == [2, 1, 2])
                 await #expect(throws: PostgresError.self) {
-                    try await connection.execute(pipelined: ["INSERT INTO t VALUES (\(4))", "INSERT INTO t VALUES (\(3))"])
+                    try await connection.execute(pipelined: [
+                        "INSERT INTO t VALUES (\(4))", "INSERT INTO t VALUES (\(3))",
+                    ])
                 }
                 let rows = try await connection.query("SELECT a FROM t")
                 #expect(try rows.map { try $0.decode(Int.self) } == [3])
@@ -128,8 +169,8 @@ struct StatementTests {
     @Test func scriptsStopAtTheirFirstError() async throws {
         try await withClient { client in
             try await client.withConnection { connection in
-                await #expect { try await connection.script("CREATE TABLE t (a int); SELECT nothing; CREATE TABLE u ()") } throws: {
-                    SQLState.undefinedColumn ~= $0
+                try await expect(SQLState.undefinedColumn) {
+                    try await connection.script("CREATE TABLE t (a int); SELECT nothing; CREATE TABLE u ()")
                 }
                 let rows = try await connection.query("SELECT to_regclass('t') IS NULL")
                 #expect(try rows[0].decode(Bool.self))

@@ -21,8 +21,8 @@ public final class Connection: Sendable {
         try await session.run([statement], lease: lease, timeout: timeout).last?.affectedRows ?? 0
     }
 
-    /// Runs statements in one round trip, and returns for each the number of rows as `execute` does. When one fails, those
-    /// after it are not run; outside of a transaction none takes effect.
+    /// Runs statements in one round trip, and returns for each the number of rows as `execute` does. When one fails,
+    /// those after it are not run; outside of a transaction none takes effect.
     @discardableResult
     public func execute(pipelined statements: [SQL], timeout: Duration? = nil) async throws -> [Int] {
         try await session.run(statements, lease: lease, timeout: timeout).map(\.affectedRows)
@@ -56,7 +56,27 @@ public final class Connection: Sendable {
         CopyRows(session: session, lease: lease, sql: sql)
     }
 
+    /// Runs `body` in a transaction on this connection, as `PostgresClient.transaction` does: for what needs several
+    /// transactions under one session-level lock.
+    @discardableResult
+    public nonisolated(nonsending) func transaction<Result: Sendable>(
+        isolation: IsolationLevel = .readCommitted, readOnly: Bool = false,
+        _ body: nonisolated(nonsending) (Connection) async throws -> Result
+    ) async throws -> Result {
+        try await session.begin(isolation.begin(readOnly: readOnly), lease: lease)
+        let result: Result
+        do {
+            result = try await body(self)
+        } catch {
+            await session.rollback(lease: lease)
+            throw error
+        }
+        try await session.commit(lease: lease)
+        return result
+    }
+
     /// Runs `body` within a savepoint of the transaction: when it throws, only what it did is undone.
+    @discardableResult
     public nonisolated(nonsending) func savepoint<Result: Sendable>(
         _ body: nonisolated(nonsending) (Connection) async throws -> Result
     ) async throws -> Result {

@@ -46,11 +46,10 @@ actor Listener {
         while true {
             if let payload = payloads.popFirst() { return .message(payload: payload) }
             do {
-                if let session {
-                    payloads += try await session.notifications()
-                } else {
+                guard let session else {
                     return try await subscribe()
                 }
+                payloads += try await session.notifications()
             } catch let error as PostgresError {
                 await dropSession()
                 switch error.code {

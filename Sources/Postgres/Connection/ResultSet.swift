@@ -1,4 +1,5 @@
 import CLibpq
+import Glibc
 
 /// Owns one of libpq's results.
 // Unchecked: a result does not change once libpq has returned it, and libpq documents reading it from several threads.
@@ -27,9 +28,8 @@ final class ResultSet: @unchecked Sendable {
 
     /// The first column with exactly this name; libpq's own look-up would fold its case.
     func index(of name: String) -> Int? {
-        (0..<columnCount).first { column in
-            guard let candidate = PQfname(pointer, Int32(column)) else { return false }
-            return name == String(cString: candidate)
+        name.withCString { name in
+            (0..<columnCount).first { column in PQfname(pointer, Int32(column)).map { strcmp($0, name) == 0 } ?? false }
         }
     }
 
@@ -66,7 +66,8 @@ extension SQLState {
     /// The classes whose primary messages name only what the schema or the statement's text names. Others, class 22
     /// first of all, quote values.
     private static let classesWithoutData: Set<Substring> = [
-        "08", "0A", "21", "23", "25", "26", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "P0", "XX",
+        "08", "0A", "21", "23", "25", "26", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "P0",
+        "XX",
     ]
 
     func publicMessage(_ primary: String?) -> String {

@@ -33,6 +33,8 @@ extension Session {
             throw PostgresError(.connectionFailed, "Cannot connect to the database: out of memory.")
         }
         let handle = Handle(pointer)
+        // The default prints notices, which may hold data, to standard error.
+        PQsetNoticeReceiver(pointer, { _, _ in }, nil)
         var direction = PGRES_POLLING_WRITING
         guard PQstatus(pointer) != CONNECTION_BAD else { throw ConnectionFailure.error(pointer) }
         while true {
@@ -160,7 +162,8 @@ enum ConnectionFailure {
         let reason =
             text.split(separator: "\n").lazy.compactMap { line in
                 line.firstRange(of: "FATAL:").map { line[$0.upperBound...].drop { $0 == " " } }.map(String.init)
-            }.first ?? reasons.first(where: text.contains) ?? "an option of the connection string is wrong, or the server is no Postgres"
+            }.first ?? reasons.first(where: text.contains)
+            ?? "an option of the connection string is wrong, or the server is no Postgres"
         return "Cannot connect to the database: \(reason)."
     }
 }

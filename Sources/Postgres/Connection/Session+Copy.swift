@@ -12,6 +12,8 @@ struct CopyState {
 extension Session {
     /// How much of a COPY OUT is handed over at once.
     private static let batchLimit = 1 << 20
+    /// How much of a COPY IN is given to libpq at once.
+    private static let messageLimit = 1 << 22
 
     /// Sends a COPY statement; from then on the connection belongs to the COPY. Returns the number of columns.
     func beginCopy(_ text: String, into direction: Wire, lease: Int) async throws -> Int {
@@ -26,9 +28,7 @@ extension Session {
             let expected = direction == .copyIn ? PGRES_COPY_IN : PGRES_COPY_OUT
             let result = try await self.nextResult()
             guard let result, result.status == expected else {
-                if result?.isCopy == true {
-                    throw PostgresError.connectionLost.replacing("The COPY goes the other way; use copyIn or copyOut to match.")
-                }
+                if result?.isCopy == true { throw PostgresError.strayCopy }
                 try await self.drain()
                 throw result?.error?.orLost ?? PostgresError(.misuse, "The statement is no COPY.")
             }
@@ -51,7 +51,7 @@ extension Session {
     }
 
     private func put(_ chunk: [UInt8]) async throws {
-        // One message of COPY data may not be larger than what the server reads at once.
+        // In parts, since libpq's buffer keeps the size that it once had.
         var rest = chunk[...]
         while !rest.isEmpty {
             let part = rest.prefix(Self.messageLimit)
@@ -62,11 +62,8 @@ extension Session {
             }
             guard status == 1 else { throw try await endedCopy() }
             try await flush()
-            // The server may have refused a row meanwhile; libpq notices when it looks for messages.
         }
     }
-
-    private static let messageLimit = 1 << 24
 
     /// Why the server ended a COPY IN early.
     private func endedCopy() async throws -> PostgresError {
@@ -119,7 +116,7 @@ extension Session {
                 if count > 0, let buffer {
                     let message = CopyMessage(buffer, count: Int(count))
                     guard let decoded = self.copy?.decoder.rows(of: message) else {
-                        throw PostgresError.connectionLost.replacing("The server's COPY data is not in the binary form.")
+                        throw PostgresError(.unexpectedResponse, "The server's COPY data is not in the binary form.")
                     }
                     rows += decoded
                     size += Int(count)

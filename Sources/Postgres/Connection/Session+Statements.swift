@@ -9,7 +9,8 @@ extension Session {
         case execute
     }
 
-    /// Runs statements for the holder of a lease, all in one round trip; outside of a transaction all or none take effect.
+    /// Runs statements for the holder of a lease, all in one round trip. Outside of a transaction all or none take
+    /// effect.
     func run(_ statements: [SQL], lease: Int, timeout: Duration?) async throws -> [ResultSet] {
         try await check(lease: lease)
         return try await perform(timeout: timeout ?? configuration.statementTimeout) {
@@ -42,7 +43,10 @@ extension Session {
     /// Sends COMMIT. Not cancelled with the task: the outcome would be unknown.
     func commit(lease: Int) async throws {
         try await check(lease: lease)
-        guard pendingBegin == nil else { return pendingBegin = nil }
+        guard pendingBegin == nil else {
+            pendingBegin = nil
+            return
+        }
         try await perform(timeout: configuration.statementTimeout, isCancellable: false) {
             guard try self.transactionStatus != PQTRANS_IDLE else {
                 throw PostgresError(.misuse, "The transaction was ended inside its closure; leave that to the client.")
@@ -51,6 +55,29 @@ extension Session {
                 throw PostgresError(
                     .server(.inFailedTransaction), "The transaction was rolled back: a statement in it failed.")
             }
+        }
+    }
+
+    /// Makes the next statement begin a transaction.
+    func begin(_ text: String, lease: Int) async throws {
+        try await check(lease: lease)
+        pendingBegin = text
+    }
+
+    /// Sends ROLLBACK, also when the task is cancelled. A connection that does not take it is closed.
+    func rollback(lease: Int) async {
+        guard lease == self.lease else { return }
+        guard pendingBegin == nil else {
+            pendingBegin = nil
+            return
+        }
+        do {
+            try await check(lease: lease)
+            try await perform(timeout: Self.drainTimeout, isCancellable: false) {
+                _ = try await self.command("ROLLBACK")
+            }
+        } catch {
+            close()
         }
     }
 
@@ -75,7 +102,7 @@ extension Session {
             try await self.flush()
             var failure: PostgresError?
             while let result = try await self.nextResult() {
-                if result.isCopy { throw PostgresError.connectionLost.replacing("A script cannot hold a COPY; use copyIn.") }
+                if result.isCopy { throw PostgresError.strayCopy }
                 failure = failure ?? result.error
             }
             self.wire = .idle
@@ -84,9 +111,6 @@ extension Session {
     }
 
     // MARK: The exchange
-
-    /// What the server's protocol can hold.
-    private static let parameterLimit = 1 << 30
 
     /// True for the errors that a prepared statement causes which the server does not have or cannot use any more.
     private static func isStale(_ error: PostgresError) -> Bool {
@@ -97,8 +121,8 @@ extension Session {
         try setPipelined(true)
         for statement in statements {
             try check(text: statement.text)
-            guard statement.bytes.count <= Self.parameterLimit else {
-                throw PostgresError(.misuse, "A statement's parameters are larger than the server takes (1 GB).")
+            guard statement.bytes.count <= 1 << 30, statement.parameters.count <= Int(UInt16.max) else {
+                throw PostgresError(.misuse, "A statement has more parameters than the server takes: 65535, of 1 GB.")
             }
         }
         wire = .pipeline
@@ -138,13 +162,14 @@ extension Session {
                 steps.append(.prepare(key))
             }
         }
-        try checkSent(statement.withArguments { count, values, lengths, formats in
-            if let name {
-                PQsendQueryPrepared(pointer, name, count, values, lengths, formats, 1)
-            } else {
-                PQsendQueryParams(pointer, key.text, count, key.types.map(\.rawValue), values, lengths, formats, 1)
-            }
-        })
+        try checkSent(
+            statement.withArguments { count, values, lengths, formats in
+                if let name {
+                    PQsendQueryPrepared(pointer, name, count, values, lengths, formats, 1)
+                } else {
+                    PQsendQueryParams(pointer, key.text, count, key.types.map(\.rawValue), values, lengths, formats, 1)
+                }
+            })
         steps.append(.execute)
     }
 
@@ -160,7 +185,7 @@ extension Session {
         try await flush()
         for step in steps {
             while let result = try await nextResult() {
-                if result.isCopy { throw PostgresError.connectionLost.replacing("A COPY must be run by copyIn or copyOut.") }
+                if result.isCopy { throw PostgresError.strayCopy }
                 failure = failure ?? result.error
                 if case .execute = step { results.append(result) }
             }
@@ -188,16 +213,13 @@ extension PostgresError {
         default: self
         }
     }
-
-    func replacing(_ message: String) -> PostgresError {
-        PostgresError(code, message)
-    }
 }
 
 extension SQL {
     /// Calls `body` with libpq's arrays: values, lengths and formats (all binary).
     func withArguments<Result>(
-        _ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?) throws -> Result
+        _ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?) throws ->
+            Result
     ) rethrows -> Result {
         let lengths = parameters.map { Int32($0.range?.count ?? 0) }
         let formats = [Int32](repeating: 1, count: parameters.count)

@@ -37,7 +37,11 @@ extension Session {
             try await wait(for: EPOLLIN)
             try receive()
         }
-        return PQgetResult(try pointer).map(ResultSet.init)
+        let pointer = try pointer
+        if let result = PQgetResult(pointer) { return ResultSet(result) }
+        // Of a broken connection there is never a result.
+        guard PQstatus(pointer) == CONNECTION_OK else { throw PostgresError.connectionLost }
+        return nil
     }
 
     /// Reads and drops everything until the connection is idle.
@@ -53,9 +57,14 @@ extension Session {
             while try await nextResult() != nil {}
         case .copyOut:
             var buffer: UnsafeMutablePointer<CChar>?
+            var count = 0
             reading: while true {
                 switch PQgetCopyData(try pointer, &buffer, 1) {
-                case 1...: PQfreemem(buffer)
+                case 1...:
+                    PQfreemem(buffer)
+                    count += 1
+                    // Other connections have their turn while the server has not noticed the cancellation.
+                    if count.isMultiple(of: 1024) { await Task.yield() }
                 case 0:
                     try await wait(for: EPOLLIN)
                     try receive()
@@ -66,7 +75,7 @@ extension Session {
         case .simple:
             try await flush()
             while let result = try await nextResult() {
-                if result.isCopy { throw PostgresError.connectionLost }
+                if result.isCopy { throw PostgresError.strayCopy }
             }
         }
         wire = .idle
@@ -85,6 +94,10 @@ extension Session {
             throw PostgresError(.misuse, "A statement holds a NUL character.")
         }
     }
+}
+
+extension PostgresError {
+    static let strayCopy = PostgresError(.misuse, "A COPY must be run by copyIn or copyOut, whichever way it goes.")
 }
 
 extension ResultSet {

@@ -9,7 +9,7 @@ enum Interruption: Error {
         switch self {
         case .cancelled: PostgresError(.cancelled, "The task was cancelled during a database operation.")
         case .timeout:
-            PostgresError(.timeout, "A database operation took longer than its timeout; raise the timeout or do less at once.")
+            PostgresError(.timeout, "A database operation took longer than its timeout; raise it or do less at once.")
         case .shutDown: .shutDown
         }
     }
@@ -32,7 +32,7 @@ actor Session {
         case idle, pipeline, simple, copyIn, copyOut
     }
 
-    static let drainTimeout = Duration.seconds(5)
+    static let drainTimeout = Duration.seconds(10)
 
     nonisolated let id: Int
     nonisolated let loop: EventLoop
@@ -118,7 +118,7 @@ actor Session {
             guard copy?.isAbandoned == true, !isRunning else {
                 throw PostgresError(.misuse, "A COPY is using the connection; finish it first.")
             }
-            try await perform(timeout: Self.drainTimeout) { try await self.finishAbandonedCopy() }
+            try await perform(timeout: configuration.statementTimeout) { try await self.finishAbandonedCopy() }
         }
     }
 
@@ -164,8 +164,9 @@ actor Session {
         } catch let interruption as Interruption {
             await recover()
             throw interruption.error
-        } catch let error as PostgresError where error.code == .connectionLost {
-            close()
+        } catch {
+            // Broken, or in the middle of something that was not asked for.
+            if PostgresError.Code.connectionLost ~= error || (wire != .idle && copy == nil) { close() }
             throw error
         }
     }
@@ -287,8 +288,6 @@ actor Session {
     func adopt(_ handle: Handle) {
         let pointer = handle.pointer
         PQsetnonblocking(pointer, 1)
-        // The default prints notices, which may hold data, to standard error.
-        PQsetNoticeReceiver(pointer, { _, _ in }, nil)
         self.handle = handle
         armed = EPOLLIN.rawValue
         loop.watch(PQsocket(pointer), armed) { [weak self] events in
@@ -309,5 +308,7 @@ actor Session {
     func terminate() {
         isTerminating = true
         close()
+        // While connecting there is nothing to close yet, but somebody who waits.
+        wake()
     }
 }

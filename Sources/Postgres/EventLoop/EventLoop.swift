@@ -146,7 +146,9 @@ final class EventLoop: SerialExecutor, @unchecked Sendable {
         }
         var timeout: Int32 = 0
         if isIdle {
-            timeout = timers.next.map { Int32(clamping: ($0.nanoseconds - MonotonicTime.now().nanoseconds) / 1_000_000 + 1) } ?? -1
+            timeout =
+                timers.next.map { Int32(clamping: ($0.nanoseconds - MonotonicTime.now().nanoseconds) / 1_000_000 + 1) }
+                ?? -1
         }
         let count = epoll_wait(poll, &events, Int32(events.count), max(timeout, -1))
         shared.withLock { $0.isAsleep = false }

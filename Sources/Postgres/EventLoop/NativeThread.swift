@@ -20,13 +20,15 @@ final class NativeThread: Sendable {
     init(name: String, _ body: @escaping @Sendable () -> Void) {
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Body(name: name, run: body))
-        let status = pthread_create(&thread, nil, { argument in
-            guard let argument else { return nil }
-            let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
-            pthread_setname_np(pthread_self(), body.name)
-            body.run()
-            return nil
-        }, argument.toOpaque())
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+                pthread_setname_np(pthread_self(), body.name)
+                body.run()
+                return nil
+            }, argument.toOpaque())
         // Without its thread a client can neither work nor report: the machine is out of threads or memory.
         precondition(status == 0, "cannot create a thread (errno \(status))")
         identifier = Mutex(thread)

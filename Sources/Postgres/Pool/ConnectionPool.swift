@@ -7,7 +7,10 @@ actor ConnectionPool {
     nonisolated let configuration: PostgresConfiguration
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    private typealias Waiter = (continuation: CheckedContinuation<PoolStateMachine.Grant, any Error>, timer: TimerQueue.Token)
+    private struct Waiter {
+        var continuation: CheckedContinuation<PoolStateMachine.Grant, any Error>
+        var timer: TimerQueue.Token
+    }
 
     private let logger: Logger
     private var machine: PoolStateMachine
@@ -25,6 +28,9 @@ actor ConnectionPool {
         self.logger = logger
         machine = PoolStateMachine(limit: configuration.maximumConnections)
     }
+
+    var connections: Int { machine.connectionCount }
+    var waiting: Int { machine.queueLength }
 
     // MARK: Statements
 
@@ -90,7 +96,7 @@ actor ConnectionPool {
                 let timer = loop.schedule(after: configuration.acquireTimeout) { [weak self] in
                     self?.assumeIsolated { $0.giveUp(request, Self.exhausted) }
                 }
-                waiters[request] = (continuation, timer)
+                waiters[request] = Waiter(continuation: continuation, timer: timer)
             }
         } onCancel: {
             loop.submit { self.assumeIsolated { $0.giveUp(request, Interruption.cancelled.error) } }
@@ -98,7 +104,7 @@ actor ConnectionPool {
     }
 
     private static let exhausted = PostgresError(
-        .poolExhausted, "No database connection became free in time; allow more connections or hold them for less long.")
+        .poolExhausted, "No database connection became free in time; allow more of them, or hold them for less long.")
 
     private func giveUp(_ request: Int, _ error: PostgresError) {
         guard machine.withdraw(request) else { return }
@@ -194,9 +200,10 @@ actor ConnectionPool {
 
     /// Refuses new requests, closes what is idle, waits for what is in use, and in the end closes that too.
     func shutDown() async {
-        let (refuse, close) = machine.shutDown()
-        for request in refuse { resume(request, .failure(PostgresError.shutDown)) }
-        for id in close { await perform(.close(id)) }
+        let shutdown = machine.shutDown()
+        for request in shutdown.refuse { resume(request, .failure(PostgresError.shutDown)) }
+        for id in shutdown.abort { await sessions[id]?.terminate() }
+        for id in shutdown.close { await perform(.close(id)) }
         for session in listeners.values { await session.terminate() }
         listeners.removeAll()
         let timer = loop.schedule(after: configuration.shutdownTimeout) { [weak self] in
@@ -209,11 +216,21 @@ actor ConnectionPool {
     }
 
     /// Returns when the pool is shut down and empty, or the task is cancelled.
-    func closed() async {
+    func closedOrCancelled() async {
         requests += 1
         let request = requests
+        await withTaskCancellationHandler {
+            guard !machine.isFinished else { return }
+            await withCheckedContinuation { closeWaiters[request] = $0 }
+        } onCancel: {
+            loop.submit { self.assumeIsolated { $0.closeWaiters.removeValue(forKey: request)?.resume() } }
+        }
+    }
+
+    private func closed() async {
         guard !machine.isFinished else { return }
-        await withCheckedContinuation { closeWaiters[request] = $0 }
+        requests += 1
+        await withCheckedContinuation { closeWaiters[requests] = $0 }
     }
 
     private func finish() {

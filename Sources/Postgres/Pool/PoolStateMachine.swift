@@ -109,16 +109,24 @@ struct PoolStateMachine {
         return .close(connection)
     }
 
-    /// No more requests: those waiting are to be refused, the idle connections to be closed.
-    mutating func shutDown() -> (refuse: [RequestID], close: [ConnectionID]) {
-        guard !isShutDown else { return ([], []) }
+    /// What is to be done at shutdown.
+    struct Shutdown: Equatable {
+        var refuse: [RequestID] = []
+        var close: [ConnectionID] = []
+        /// Connections in the making.
+        var abort: [ConnectionID] = []
+    }
+
+    /// From now on there are no requests.
+    mutating func shutDown() -> Shutdown {
+        guard !isShutDown else { return Shutdown() }
         isShutDown = true
-        defer {
-            queue.removeAll()
-            idle.removeAll()
-        }
+        let connecting = connections.filter { $0.value == .connecting }.keys.sorted()
+        let shutdown = Shutdown(refuse: Array(queue), close: idle, abort: connecting)
         for connection in idle { connections[connection] = .closing }
-        return (Array(queue), idle)
+        queue.removeAll()
+        idle.removeAll()
+        return shutdown
     }
 
     private mutating func reserve() -> ConnectionID {

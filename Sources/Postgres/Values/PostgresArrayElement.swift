@@ -42,7 +42,8 @@ extension PostgresArrayElement where Self: PostgresEncodable & PostgresDecodable
 
     /// Reads none or one dimension; nil if it holds a NULL.
     public static func decodePostgres(array field: PostgresField) -> [Self]? {
-        let isArray = [postgresArrayType, .unknown, .varcharArray].contains(field.type)
+        let isArray =
+            [postgresArrayType, .unknown, .varcharArray].contains(field.type)
             || field.type.rawValue >= PostgresType.firstUserDefined
         guard isArray, let bytes = field.bytes else { return nil }
         var offset = 0
@@ -51,15 +52,21 @@ extension PostgresArrayElement where Self: PostgresEncodable & PostgresDecodable
             defer { offset += 4 }
             return Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))
         }
-        guard let dimensions = next(), next() != nil, let type = next().map(UInt32.init(bitPattern:)) else { return nil }
+        guard let dimensions = next(), next() != nil, let type = next().map(UInt32.init(bitPattern:)) else {
+            return nil
+        }
         if dimensions == 0 { return [] }
-        guard dimensions == 1, let count = next(), next() != nil, count >= 0, Int(count) <= bytes.count / 4 else { return nil }
+        guard dimensions == 1, let count = next(), next() != nil, count >= 0, Int(count) <= bytes.count / 4 else {
+            return nil
+        }
         var array: [Self] = []
         array.reserveCapacity(Int(count))
         for _ in 0..<count {
             guard let length = next(), length >= 0, offset + Int(length) <= bytes.count else { return nil }
             let element = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Int(length)])
-            guard let value = Self(postgres: PostgresField(type: PostgresType(rawValue: type), bytes: element)) else { return nil }
+            guard let value = Self(postgres: PostgresField(type: PostgresType(rawValue: type), bytes: element)) else {
+                return nil
+            }
             array.append(value)
             offset += Int(length)
         }

@@ -16,7 +16,7 @@ public struct PostgresField {
 
 /// A value that a column can be read as.
 public protocol PostgresDecodable: Sendable {
-    /// Returns nil when the field is NULL or of another type or form; the caller makes the error, which names the column.
+    /// Returns nil when the field is NULL or of another type or form; the caller makes the error and names the column.
     init?(postgres field: PostgresField)
 }
 
@@ -132,7 +132,9 @@ extension Data: PostgresDecodable {
 extension Date: PostgresDecodable {
     /// Reads `timestamp with time zone`; the server's infinities become `distantPast` and `distantFuture`.
     public init?(postgres field: PostgresField) {
-        guard [.timestamptz, .unknown].contains(field.type), let microseconds = field.integer(Int64.self) else { return nil }
+        guard [.timestamptz, .unknown].contains(field.type), let microseconds = field.integer(Int64.self) else {
+            return nil
+        }
         switch microseconds {
         case .max: self = .distantFuture
         case .min: self = .distantPast

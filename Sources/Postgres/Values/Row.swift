@@ -25,7 +25,7 @@ public struct Row: Sendable {
         get throws { try decode(index) }
     }
 
-    /// The value of a column by name. Throws `.decoding` when there is no such column, or it holds NULL or another type.
+    /// The value of a column by name. Throws `.decoding` when there is none, or it is NULL or of another type.
     public func decode<T: PostgresDecodable>(_ column: String, as type: T.Type = T.self) throws -> T {
         guard case .result(let result, _) = storage else {
             throw PostgresError(.decoding, "The rows of a COPY have no column names; decode by position.")
@@ -78,7 +78,8 @@ public struct Row: Sendable {
             switch (field.bytes, field.type) {
             case (nil, _): "is NULL; ask for an optional"
             case (let bytes?, .unknown): "has \(bytes.count) bytes in another form; cast it in the statement"
-            case (_, let type): "has the type with OID \(type.rawValue) or a value out of range; cast it in the statement"
+            case (_, let type):
+                "has the type with OID \(type.rawValue) or a value out of range; cast it in the statement"
             }
         return PostgresError(.decoding, "\(column) cannot be read as \(type): it \(found).")
     }
