@@ -294,15 +294,18 @@ CREATE TABLE audit_event (
 
 DO $$
 DECLARE
-    immutable text;
-BEGIN
-    FOREACH immutable IN ARRAY ARRAY[
+    immutable text[] := ARRAY[
         'policy_version', 'validation_set', 'validation_row_block', 'model_version', 'submission', 'prediction_block',
         'combiner', 'decision', 'manifest', 'promotion', 'audit_event'
-    ] LOOP
+    ];
+    name text;
+BEGIN
+    FOREACH name IN ARRAY immutable LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change()',
-                       immutable || '_is_immutable', immutable);
+                       name || '_is_immutable', name);
+    END LOOP;
+    FOREACH name IN ARRAY immutable || ARRAY['evaluation_outcome', 'utility_score'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()',
-                       immutable || '_is_not_emptied', immutable);
+                       name || '_is_not_emptied', name);
     END LOOP;
 END $$;

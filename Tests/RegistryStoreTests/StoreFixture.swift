@@ -18,22 +18,33 @@ struct StoreFixture: Sendable {
     nonisolated(nonsending) static func with(
         migrated: Bool = true, _ body: nonisolated(nonsending) (StoreFixture) async throws -> Void
     ) async throws {
-        try await TestCluster.withDatabase { connectionString in
-            var configuration = PostgresConfiguration(connectionString: connectionString)
-            configuration.maximumConnections = 10
-            var logger = Logger(label: "store-test")
-            logger.logLevel = .error
-            let client = PostgresClient(configuration: configuration, logger: logger)
-            let fixture = StoreFixture(store: RegistryStore(client: client, logger: logger), client: client)
-            do {
-                if migrated { _ = try await fixture.store.migrate() }
-                try await body(fixture)
-            } catch {
-                await client.shutdown()
-                throw error
-            }
-            await client.shutdown()
+        await Gate.databases.enter()
+        do {
+            try await TestCluster.withDatabase { try await run(body, on: $0, migrated: migrated) }
+        } catch {
+            await Gate.databases.leave()
+            throw error
         }
+        await Gate.databases.leave()
+    }
+
+    private nonisolated(nonsending) static func run(
+        _ body: nonisolated(nonsending) (StoreFixture) async throws -> Void, on connectionString: String, migrated: Bool
+    ) async throws {
+        var configuration = PostgresConfiguration(connectionString: connectionString)
+        configuration.maximumConnections = 10
+        var logger = Logger(label: "store-test")
+        logger.logLevel = .error
+        let client = PostgresClient(configuration: configuration, logger: logger)
+        let fixture = StoreFixture(store: RegistryStore(client: client, logger: logger), client: client)
+        do {
+            if migrated { _ = try await fixture.store.migrate() }
+            try await body(fixture)
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+        await client.shutdown()
     }
 
     /// Runs `body` with a fresh database that has the ensemble `letters`.
