@@ -13,23 +13,34 @@ struct ClientTests {
     @Test func delaysAreBoundedAndFullJitter() throws {
         let policy = RetryPolicy(
             attempts: 5, base: .milliseconds(100), cap: .milliseconds(300), longestRetryAfter: .seconds(2))
-        var low = Fixed(value: 0)
-        var high = Fixed(value: .max)
-        for (attempt, bound) in [(1, 100), (2, 200), (3, 300), (4, 300)] {
-            #expect(policy.delay(after: attempt, retryAfter: nil, using: &low) == .zero)
-            let most = try #require(policy.delay(after: attempt, retryAfter: nil, using: &high))
-            #expect(abs(most / .milliseconds(bound) - 1) < 1e-9)
+        var generator = SplitMix(state: 7)
+        for (attempt, bound) in [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.3)] {
+            let seconds = try (0..<500).map { _ in
+                try #require(policy.delay(after: attempt, retryAfter: nil, using: &generator)) / .seconds(1)
+            }
+            let (least, most) = (try #require(seconds.min()), try #require(seconds.max()))
+            #expect((0..<0.05 * bound).contains(least))
+            #expect((0.95 * bound...bound).contains(most))
         }
-        #expect(policy.delay(after: 5, retryAfter: nil, using: &low) == nil)
-        #expect(policy.delay(after: 1, retryAfter: .seconds(1), using: &low) == .seconds(1))
-        #expect(policy.delay(after: 1, retryAfter: .seconds(3600), using: &low) == .seconds(2))
-        #expect(policy.delay(after: 1, retryAfter: .seconds(-5), using: &low) == .zero)
-        #expect(RetryPolicy.never.delay(after: 1, retryAfter: nil, using: &low) == nil)
+        #expect(policy.delay(after: 5, retryAfter: nil, using: &generator) == nil)
+        #expect(RetryPolicy.never.delay(after: 1, retryAfter: nil, using: &generator) == nil)
+        for (asked, least) in [(1, 1), (3600, 2), (-5, 0)] {
+            let delay = try #require(policy.delay(after: 1, retryAfter: .seconds(asked), using: &generator))
+            #expect((Duration.seconds(least) ... .seconds(least) + .milliseconds(100)).contains(delay))
+        }
     }
 
-    private struct Fixed: RandomNumberGenerator {
-        var value: UInt64
-        mutating func next() -> UInt64 { value }
+    /// Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014).
+    private struct SplitMix: RandomNumberGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return z ^ (z >> 31)
+        }
     }
 
     @Test func repeatableRequestsAreTriedAgainWhenBusy() async throws {

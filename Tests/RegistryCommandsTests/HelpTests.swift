@@ -8,6 +8,8 @@ import Testing
 struct HelpTests {
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Snapshots")
 
+    private static let isUpdating = ProcessInfo.processInfo.environment["UPDATE_SNAPSHOTS"] == "1"
+
     struct Command: Sendable, CustomTestStringConvertible {
         var path: [String]
         var help: String
@@ -28,14 +30,15 @@ struct HelpTests {
 
     @Test(arguments: commands)
     func helpIsAsCheckedIn(_ command: Command) throws {
-        if ProcessInfo.processInfo.environment["UPDATE_SNAPSHOTS"] == "1" {
+        if Self.isUpdating {
             try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
             try command.help.write(to: command.file, atomically: true, encoding: .utf8)
         }
         #expect(try String(contentsOf: command.file, encoding: .utf8) == command.help)
     }
 
-    @Test func noSnapshotIsLeftOver() throws {
+    @Test(.disabled(if: isUpdating, "they are being written"))
+    func noSnapshotIsLeftOver() throws {
         let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
         #expect(Set(files) == Set(Self.commands.map(\.file.lastPathComponent)))
     }

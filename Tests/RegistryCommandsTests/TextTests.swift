@@ -55,7 +55,7 @@ struct TextTests {
         ])
         #expect(
             text == """
-                utility         shapley_abs      sage
+                utility       shapley_abs      sage
                 b@1      0.50000 ±0.01000  -0.12500
                 a@1               0.25000         -
 

@@ -76,7 +76,7 @@ enum PolicyFile {
         } catch let error as EnsembleModelError {
             throw CommandError(.usage, "\(name): \(error.message)", cause: error)
         } catch let error as YamlError {
-            throw CommandError(.usage, "\(name) is neither YAML nor JSON: \(error)", cause: error)
+            throw CommandError(.usage, "\(name): it is neither YAML nor JSON: \(error)", cause: error)
         } catch let error as DecodingError {
             throw CommandError(.usage, "\(name): \(explanation(error))", cause: error)
         }
@@ -86,6 +86,7 @@ enum PolicyFile {
         switch error {
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
             if let error = context.underlyingError as? EnsembleModelError { return error.message }
+            if let error = context.underlyingError as? YamlError { return "it is neither YAML nor JSON: \(error)" }
             let switchName = context.codingPath.map(\.stringValue).joined(separator: ".")
             return (switchName.isEmpty ? "the policy" : switchName)
                 + " has a value that does not fit: \(context.debugDescription)"

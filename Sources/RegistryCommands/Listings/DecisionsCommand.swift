@@ -41,7 +41,7 @@ struct DecisionsCommand: AsyncParsableCommand {
     /// Shows one.
     struct Show: RegistryRequest {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "Show one with its metrics and utilities, or its whole evidence.")
+            commandName: "show", abstract: "See one with its metrics and utilities, or its whole evidence.")
 
         @Argument(help: "Number of the decision.") var id: Int64
         @Flag(help: "Write the evidence as JSON.") var evidence = false

@@ -45,7 +45,7 @@ struct EnsemblesCommand: AsyncParsableCommand {
     /// Shows one.
     struct Show: RegistryRequest {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "Show one with its policy and members.")
+            commandName: "show", abstract: "See one with its policy and members.")
 
         @Argument(help: "Ensemble.") var name: String
         @OptionGroup(title: "Connection") var connection: ConnectionOptions

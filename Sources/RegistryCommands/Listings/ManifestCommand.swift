@@ -12,7 +12,7 @@ struct ManifestCommand: AsyncParsableCommand {
     /// Gets one, checked.
     struct Get: RegistryRequest {
         static let configuration = CommandConfiguration(
-            commandName: "get", abstract: "Get an ensemble's manifest and combiner, checked against their digests.")
+            commandName: "get", abstract: "Fetch an ensemble's manifest and combiner, checked against their digests.")
 
         @Argument(help: "Ensemble.") var name: String
         @Option(help: ArgumentHelp("Number of the manifest (default: the newest).", valueName: "number")) var sequence:

@@ -45,7 +45,7 @@ struct ModelsCommand: AsyncParsableCommand {
     /// Shows one.
     struct Show: RegistryRequest {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "Show one with all that was declared.")
+            commandName: "show", abstract: "See one with all that was declared.")
 
         @Argument(help: ArgumentHelp("Model version, e.g. minilm@3.", valueName: "model@version")) var model:
             ModelVersionID

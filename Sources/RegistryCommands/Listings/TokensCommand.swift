@@ -22,7 +22,8 @@ struct TokensCommand: AsyncParsableCommand {
         func run(_ client: RegistryClient, _ output: Output) async throws {
             let created = try await client.createToken(CreateTokenRequest(name: name, scopes: scopes))
             let scopes = TokensCommand.text(created.token.scopes)
-            output.note("Token \(created.token.id) for \(created.token.name), \(scopes). Keep it: it is not shown again.")
+            output.note(
+                "Token \(created.token.id) for \(created.token.name), \(scopes). Keep it: it is not shown again.")
             try output.emit(created) { $0.secret }
         }
     }
