@@ -32,7 +32,9 @@ public struct NodeConfiguration: Sendable {
         var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
         private static func unusable(_ text: String) -> NodeError {
-            NodeError(.invalidConfiguration, "'\(text.prefix(80))' is not an address to listen on: write HOST:PORT, such as 127.0.0.1:8480")
+            NodeError(
+                .invalidConfiguration,
+                "'\(text.prefix(80))' is not an address to listen on: write HOST:PORT, such as 127.0.0.1:8480")
         }
     }
 
@@ -68,7 +70,8 @@ public struct NodeConfiguration: Sendable {
             throw NodeError(.invalidConfiguration, error.message)
         }
         guard (0.1...3600).contains(pollSeconds) else {
-            throw NodeError(.invalidConfiguration, "the poll interval is \(pollSeconds) s; it must be between 0.1 and 3600 s")
+            throw NodeError(
+                .invalidConfiguration, "the poll interval is \(pollSeconds) s; it must be between 0.1 and 3600 s")
         }
         registryURL = registry
         self.token = token
@@ -84,7 +87,8 @@ public struct NodeConfiguration: Sendable {
     func client(limits: NodeLimits) throws(NodeError) -> RegistryClientConfiguration {
         do {
             return try RegistryClientConfiguration(
-                baseURL: registryURL, token: token, timeouts: .init(answer: limits.registryAnswer, idle: limits.registryAnswer),
+                baseURL: registryURL, token: token,
+                timeouts: .init(answer: limits.registryAnswer, idle: limits.registryAnswer),
                 retries: .never, maximumAnswerBytes: limits.manifestBytes)
         } catch {
             throw NodeError(.invalidConfiguration, error.message)

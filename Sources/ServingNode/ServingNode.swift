@@ -41,15 +41,18 @@ public struct ServingNode: Sendable {
             if let loaded {
                 logger.notice(
                     "Serving the last good manifest",
-                    metadata: ["ensemble": "\(name)", "sequence": "\(loaded.manifest.sequence)", "sha256": "\(loaded.document.digest)"])
+                    metadata: [
+                        "ensemble": "\(name)", "sequence": "\(loaded.manifest.sequence)",
+                        "sha256": "\(loaded.document.digest)",
+                    ])
             }
             ensembles.append(Ensemble(served: ServedEnsemble(name: name, loaded: loaded), slots: slots))
         }
         self.ensembles = ensembles
     }
 
-    /// Follows and answers until SIGTERM, SIGINT or the cancellation of the task; then requests in hand are finished and every
-    /// connection is closed.
+    /// Follows and answers until SIGTERM, SIGINT or the cancellation of the task; then requests in hand are finished
+    /// and every connection is closed.
     ///
     /// - Throws: ``NodeError`` with code `cannotListen`.
     public func run() async throws {
@@ -73,15 +76,17 @@ public struct ServingNode: Sendable {
                 group.maximumGracefulShutdownDuration = limits.shutdownGrace
                 try await ServiceGroup(configuration: group).run()
             }
-        } catch where !isListening.load(ordering: .relaxed) {
-            throw NodeError(.cannotListen, "cannot listen on \(configuration.listen): choose another address", cause: error)
+        } catch  where !isListening.load(ordering: .relaxed) {
+            throw NodeError(
+                .cannotListen, "cannot listen on \(configuration.listen): choose another address", cause: error)
         }
     }
 
     private func followers(client: RegistryClient) -> [Follower] {
         ensembles.map { ensemble in
             Follower(
-                ensemble.served, slots: ensemble.slots, client: client, interval: configuration.pollInterval, limits: limits,
+                ensemble.served, slots: ensemble.slots, client: client, interval: configuration.pollInterval,
+                limits: limits,
                 logger: logger.with("ensemble", ensemble.served.name))
         }
     }
@@ -93,7 +98,8 @@ public struct ServingNode: Sendable {
         let connection = HTTP1Channel.Configuration(
             idleTimeout: .init(limits.idleConnection),
             httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: limits.headerFields))
+                maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
+                maxHeaderFieldCount: limits.headerFields))
         return Application(
             router: InferenceRoutes(ensembles.map(\.served), limits: limits).router(),
             server: .http1(configuration: connection),

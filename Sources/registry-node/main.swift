@@ -13,8 +13,8 @@ struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Follow ensembles and answer for them.",
         discussion: """
-            Answers the Open Inference Protocol v2 under /v2. What was served last is kept on disk and served again after a \
-            restart, also while the registry is away.
+            Answers the Open Inference Protocol v2 under /v2. What was served last is kept on disk and served again \
+            after a restart, also while the registry is away.
             """)
 
     @Option(help: ArgumentHelp("Address of the registry.", valueName: "url"))
@@ -32,7 +32,8 @@ struct Run: AsyncParsableCommand {
     @Option(help: ArgumentHelp("File to write the chosen address to.", valueName: "file"))
     var addressFile: String?
 
-    @Option(help: ArgumentHelp("File that holds the token; otherwise the environment's REGISTRY_TOKEN.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("File that holds the token; otherwise the environment's REGISTRY_TOKEN.", valueName: "file"))
     var tokenFile: String?
 
     @Option(help: ArgumentHelp("Time between two looks at the registry.", valueName: "seconds"))

@@ -40,13 +40,17 @@ import Testing
             let saved = try Saved(in: directory)
             #expect(saved.sequence == 2)
             let third = try Release(3, .otherTwo, after: saved.second)
-            try saved.slots.save(third.document(), combinerText: third.combiner.text, replacing: saved.second.document())
+            try saved.slots.save(
+                third.document(), combinerText: third.combiner.text, replacing: saved.second.document())
             #expect(saved.sequence == 3)
-            #expect(saved.files == ["current.json", "previous.json", saved.combiner(saved.second), saved.combiner(third)])
+            #expect(
+                saved.files == ["current.json", "previous.json", saved.combiner(saved.second), saved.combiner(third)])
         }
     }
 
-    @Test(arguments: ["current.json", "combiner"]) func fallsBackToThePreviousSlotWhenTheCurrentIsDamaged(_ part: String) async throws {
+    @Test(arguments: ["current.json", "combiner"]) func fallsBackToThePreviousSlotWhenTheCurrentIsDamaged(
+        _ part: String
+    ) async throws {
         try await ScratchDirectory.with { directory in
             let saved = try Saved(in: directory)
             try saved.damage(part == "combiner" ? saved.combiner(saved.second) : part)
@@ -64,7 +68,8 @@ import Testing
             let saved = try Saved(in: directory)
             try saved.damage(saved.combiner(saved.second))
             #expect(saved.slots.combiner(saved.second.combiner.digest) == nil)
-            try saved.slots.save(saved.second.document(), combinerText: saved.second.combiner.text, replacing: saved.first.document())
+            try saved.slots.save(
+                saved.second.document(), combinerText: saved.second.combiner.text, replacing: saved.first.document())
             #expect(saved.sequence == 2)
         }
     }
@@ -84,16 +89,19 @@ import Testing
             let saved = try Saved(in: directory)
             let third = try Release(3, .otherTwo, after: saved.second)
             let writes = [
-                (saved.combiner(third), third.combiner.text), ("previous.json", saved.second.bytes), ("current.json", third.bytes),
+                (saved.combiner(third), third.combiner.text), ("previous.json", saved.second.bytes),
+                ("current.json", third.bytes),
             ]
             for (name, bytes) in writes.prefix(steps) { try Data(bytes).write(to: saved.file(name)) }
             let (name, bytes) = writes[steps]
             try Data(bytes.prefix(bytes.count / 2)).write(to: saved.file(name + DurableFile.unfinishedSuffix))
             #expect(saved.sequence == 2)
 
-            try saved.slots.save(third.document(), combinerText: third.combiner.text, replacing: saved.second.document())
+            try saved.slots.save(
+                third.document(), combinerText: third.combiner.text, replacing: saved.second.document())
             #expect(saved.sequence == 3)
-            #expect(saved.files == ["current.json", "previous.json", saved.combiner(saved.second), saved.combiner(third)])
+            #expect(
+                saved.files == ["current.json", "previous.json", saved.combiner(saved.second), saved.combiner(third)])
         }
     }
 

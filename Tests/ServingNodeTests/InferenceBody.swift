@@ -18,7 +18,9 @@ struct InferenceBody: Sendable {
 
     init(_ model: TextModel, isNested: Bool = false, datatype: String = "FP32") {
         inputs = ["knn", "minilm", "svm"].prefix(model.members).enumerated().map { member, name in
-            let rows = model.rows.map { row in row[member * 3..<member * 3 + 3].map(\.description).joined(separator: ", ") }
+            let rows = model.rows.map { row in
+                row[member * 3..<member * 3 + 3].map(\.description).joined(separator: ", ")
+            }
             let data = (isNested ? rows.map { "[\($0)]" } : rows).joined(separator: ", ")
             return Input(name: name, datatype: datatype, shape: "[3, 3]", data: "[\(data)]")
         }
@@ -26,7 +28,8 @@ struct InferenceBody: Sendable {
 
     var json: String {
         let tensors = inputs.map { input in
-            #"{"name": "\#(input.name)", "shape": \#(input.shape), "datatype": "\#(input.datatype)", "data": \#(input.data)}"#
+            #"{"name": "\#(input.name)", "shape": \#(input.shape), "datatype": "\#(input.datatype)", "#
+                + #""data": \#(input.data)}"#
         }
         return #"{"inputs": [\#(tensors.joined(separator: ", "))]\#(extra)}"#
     }
@@ -56,7 +59,9 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
     }
 
     /// A good request, changed in its first tensor.
-    static func first(_ description: String, says: String, status: Int = 400, _ change: (inout InferenceBody.Input) -> Void) -> Self {
+    static func first(
+        _ description: String, says: String, status: Int = 400, _ change: (inout InferenceBody.Input) -> Void
+    ) -> Self {
         BadRequest(description, says: says, status: status) { change(&$0.inputs[0]) }
     }
 
@@ -85,7 +90,9 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
             body.inputs = []
             body.extra = #", "inputs": [{"name": "knn", "datatype": "FP32", "shape": [1, 3]}]"#
         },
-        BadRequest("missing", says: "missing: minilm; 'digits' takes one tensor a member (knn, minilm)") { $0.inputs.removeLast() },
+        BadRequest("missing", says: "missing: minilm; 'digits' takes one tensor a member (knn, minilm)") {
+            $0.inputs.removeLast()
+        },
         BadRequest("missing, and allowed to be", says: "missing: minilm") {
             $0.inputs.removeLast()
             $0.extra = #", "parameters": {"allow_missing": true}"#
@@ -100,7 +107,9 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
         .first("ragged", says: "rows of different lengths") { $0.data = "[[1, 2, 3], [4, 5], [6, 7, 8, 9]]" },
         .first("other nesting", says: "is not the 9 numbers") { $0.data = "[[1, 2, 3, 4, 5, 6, 7, 8, 9]]" },
         .first("too deep", says: "is an array") { $0.data = "[[[1]]]" },
-        .first("null", says: "value 1 of tensor 'knn' is null: every value must be a finite number") { $0.data = "[1, null]" },
+        .first("null", says: "value 1 of tensor 'knn' is null: every value must be a finite number") {
+            $0.data = "[1, null]"
+        },
         .first("NaN", says: "is no value") { $0.data = "[NaN]" },
         .first("infinite", says: "value 0 of tensor 'knn' is too large") { $0.data = "[1e999]" },
         .first("infinite in 32 bits", says: "too large") { $0.data = "[-1e39]" },
@@ -109,11 +118,15 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
         .first("no rows", says: "has shape [0, 3]") { ($0.shape, $0.data) = ("[0, 3]", "[]") },
         .first("negative", says: "list of sizes") { $0.shape = "[-1, 3]" },
         .first("half a row", says: "list of sizes") { $0.shape = "[1.5, 3]" },
-        .first("other N", says: "tensor 'minilm' has 3 rows, tensor 'knn' has 2") { ($0.shape, $0.data) = ("[2, 3]", "[1,0,0,1,0,0]") },
+        .first("other N", says: "tensor 'minilm' has 3 rows, tensor 'knn' has 2") {
+            ($0.shape, $0.data) = ("[2, 3]", "[1,0,0,1,0,0]")
+        },
         .first("fewer numbers", says: "is not the 9 numbers of its shape [3, 3]") { $0.data = "[1, 0, 0]" },
         .first("many rows", says: "has 101 rows; send at most 100", status: 413) { $0.shape = "[101, 3]" },
         .first("many more rows", says: "send at most 100", status: 413) { $0.shape = "[4611686018427387904, 3]" },
-        BadRequest("large body", says: "larger than 4096 bytes", status: 413) { $0.extra = String(repeating: " ", count: 4096) },
+        BadRequest("large body", says: "larger than 4096 bytes", status: 413) {
+            $0.extra = String(repeating: " ", count: 4096)
+        },
         BadRequest("key as numbers", says: "tensor 'key' must be of datatype BYTES and shape [3]") {
             $0.inputs.append(.init(name: "key", datatype: "BYTES", shape: "[3]", data: "[1, 2, 3]"))
         },
@@ -123,12 +136,16 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
         BadRequest("unknown output", says: "output 'scores' is unknown; there are probabilities, label") {
             $0.extra = #", "outputs": [{"name": "scores"}]"#
         },
-        BadRequest("output twice", says: "asked for twice") { $0.extra = #", "outputs": [{"name": "label"}, {"name": "label"}]"# },
+        BadRequest("output twice", says: "asked for twice") {
+            $0.extra = #", "outputs": [{"name": "label"}, {"name": "label"}]"#
+        },
         BadRequest("output without name", says: "outputs[0] has no 'name'") { $0.extra = #", "outputs": [{}]"# },
         BadRequest("numeric id", says: "id must be a string, but is a number") { $0.extra = #", "id": 7"# },
         .binary,
         .elsewhere("/v2/models/faces/infer", says: "model 'faces' is not served here; there is digits", status: 404),
-        .elsewhere("/v2/models/digits/versions/2/infer", says: "version '2' of 'digits' is not served; the current one is 1", status: 404),
+        .elsewhere(
+            "/v2/models/digits/versions/2/infer", says: "version '2' of 'digits' is not served; the current one is 1",
+            status: 404),
         .elsewhere("/v1/models/digits:predict", says: "there is no such path", status: 404),
     ]
 }

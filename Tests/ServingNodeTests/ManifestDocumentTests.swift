@@ -30,8 +30,10 @@ import Testing
         BadManifest("empty", says: "cannot be read") { [] },
         BadManifest("too long", says: "bytes; the limit is") { [UInt8](repeating: 0x20, count: 5 << 20) },
         BadManifest("space", says: "not in canonical form", replacing: "\"schema\":1", with: "\"schema\": 1"),
-        BadManifest("unknown key", says: "not in canonical form", replacing: "\"schema\":1", with: "\"schema\":1,\"x\":1"),
-        BadManifest("key twice", says: "not in canonical form", replacing: "\"schema\":1", with: "\"schema\":1,\"schema\":1"),
+        BadManifest(
+            "unknown key", says: "not in canonical form", replacing: "\"schema\":1", with: "\"schema\":1,\"x\":1"),
+        BadManifest(
+            "key twice", says: "not in canonical form", replacing: "\"schema\":1", with: "\"schema\":1,\"schema\":1"),
         BadManifest("other layout", says: "is of schema 2", replacing: "\"schema\":1", with: "\"schema\":2"),
         BadManifest("other content", says: "content_id", replacing: "\"eel\"", with: "\"fox\""),
         BadManifest("sequence 0", says: "begin with 1") { try Release(0).bytes },
@@ -41,7 +43,8 @@ import Testing
             let right = try Release(1).manifest
             return try Manifest(
                 ensemble: "faces", generation: 1, sequence: 1, previousSHA256: nil, createdAt: 0, reason: .founding,
-                admission: .shapleyTopK, decisionID: 1, classes: right.classes, members: right.members, combiner: right.combiner
+                admission: .shapleyTopK, decisionID: 1, classes: right.classes, members: right.members,
+                combiner: right.combiner
             ).canonicalBytes()
         },
         BadManifest("other format", says: "lightgbm-text-v4 is read") {
@@ -66,9 +69,12 @@ import Testing
     }
 
     @Test func namesATensorByItsVersionWhereTheModelsNameStandsForTwoThings() throws {
-        let members = try ["knn@1", "knn@2", "key@1"].map { try Manifest.Member(id: ModelVersionID($0), metadata: ModelMetadata()) }
+        let members = try ["knn@1", "knn@2", "key@1"].map {
+            try Manifest.Member(id: ModelVersionID($0), metadata: ModelMetadata())
+        }
         let manifest = try Manifest(
-            ensemble: "digits", generation: 1, sequence: 1, previousSHA256: nil, createdAt: 0, reason: .founding, admission: .shapleyTopK,
+            ensemble: "digits", generation: 1, sequence: 1, previousSHA256: nil, createdAt: 0, reason: .founding,
+            admission: .shapleyTopK,
             decisionID: 1, classes: Release.classes, members: members, combiner: .init(TextModel.three.combiner))
         let limits = NodeLimits()
         let document = try ManifestDocument(bytes: manifest.canonicalBytes(), ensemble: "digits", limits: limits)

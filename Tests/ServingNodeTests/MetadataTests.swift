@@ -16,24 +16,36 @@ import Testing
     }
 
     @Test func tellsServerAndHealth() async throws {
-        #expect(try await Self.get("/v2") == #"200 {"extensions":[],"name":"registry-node","version":"\#(ServingNode.version)"}"#)
+        #expect(
+            try await Self.get("/v2")
+                == #"200 {"extensions":[],"name":"registry-node","version":"\#(ServingNode.version)"}"#)
         #expect(try await Self.get("/v2/health/live", loaded: false) == #"200 {"live":true}"#)
         #expect(try await Self.get("/v2/health/ready") == #"200 {"ready":true}"#)
-        #expect(try await Self.get("/v2/health/ready", loaded: false) == #"503 {"error":"nothing to serve yet for digits"}"#)
+        #expect(
+            try await Self.get("/v2/health/ready", loaded: false) == #"503 {"error":"nothing to serve yet for digits"}"#
+        )
         #expect(try await Self.get("/v2/models/digits/ready") == #"200 {"name":"digits","ready":true}"#)
         #expect(try await Self.get("/v2/models/digits/versions/7/ready") == #"200 {"name":"digits","ready":true}"#)
-        #expect(try await Self.get("/v2/models/digits/ready", loaded: false) == #"503 {"error":"nothing to serve yet for 'digits'"}"#)
-        #expect(try await Self.get("/v2/models/faces/ready") == #"404 {"error":"model 'faces' is not served here; there is digits"}"#)
+        #expect(
+            try await Self.get("/v2/models/digits/ready", loaded: false)
+                == #"503 {"error":"nothing to serve yet for 'digits'"}"#)
+        #expect(
+            try await Self.get("/v2/models/faces/ready")
+                == #"404 {"error":"model 'faces' is not served here; there is digits"}"#)
     }
 
-    @Test(arguments: ["/v2/models/digits", "/v2/models/digits/versions/7"]) func describesTheModel(_ path: String) async throws {
+    @Test(arguments: ["/v2/models/digits", "/v2/models/digits/versions/7"]) func describesTheModel(_ path: String)
+        async throws
+    {
         let content = try Release(7).manifest.contentID
         let expected =
-            #"200 {"inputs":[{"datatype":"FP32","name":"knn","shape":[-1,3]},{"datatype":"FP32","name":"minilm","shape":[-1,3]},"#
+            #"200 {"inputs":[{"datatype":"FP32","name":"knn","shape":[-1,3]},"#
+            + #"{"datatype":"FP32","name":"minilm","shape":[-1,3]},"#
             + #"{"datatype":"BYTES","name":"group","shape":[-1]},{"datatype":"BYTES","name":"key","shape":[-1]}],"#
             + #""name":"digits","outputs":[{"datatype":"FP64","name":"probabilities","shape":[-1,3]},"#
             + #"{"datatype":"BYTES","name":"label","shape":[-1]}],"parameters":{"classes":["cat","dog","eel"],"#
-            + #""content_id":"\#(content)","generation":1,"sequence":7},"platform":"ensemble-registry","versions":["7"]}"#
+            + #""content_id":"\#(content)","generation":1,"sequence":7},"platform":"ensemble-registry","#
+            + #""versions":["7"]}"#
         #expect(try await Self.get(path) == expected)
     }
 }

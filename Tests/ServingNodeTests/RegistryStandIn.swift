@@ -80,7 +80,7 @@ struct Release: Sendable {
     /// - Parameter change: applied to a manifest that is right, so that it becomes wrong in one way.
     init(
         _ sequence: Int, _ model: TextModel = .two, generation: Int = 1, after previous: Release? = nil,
-        classes: [String] = classes, combiner reference: Manifest.CombinerReference? = nil,
+        classes: [String] = Release.classes, combiner reference: Manifest.CombinerReference? = nil,
         change: (inout Manifest) -> Void = { _ in }
     ) throws {
         combiner = model.combiner
@@ -88,8 +88,10 @@ struct Release: Sendable {
             try Manifest.Member(id: ModelVersionID(name: $0, version: "1"), metadata: ModelMetadata())
         }
         var manifest = try Manifest(
-            ensemble: "digits", generation: generation, sequence: sequence, previousSHA256: previous?.digest, createdAt: 1_700_000_000,
-            reason: sequence == 1 ? .founding : .admit, admission: .shapleyTopK, decisionID: Int64(sequence), classes: classes,
+            ensemble: "digits", generation: generation, sequence: sequence, previousSHA256: previous?.digest,
+            createdAt: 1_700_000_000,
+            reason: sequence == 1 ? .founding : .admit, admission: .shapleyTopK, decisionID: Int64(sequence),
+            classes: classes,
             members: members, combiner: reference ?? Manifest.CombinerReference(combiner))
         change(&manifest)
         self.manifest = manifest
@@ -133,7 +135,8 @@ struct FollowerFixture: Sendable {
     private init(registry: RegistryStandIn, directory: URL, client: RegistryClient) throws {
         self.registry = registry
         served = ServedEnsemble(name: "digits")
-        slots = try EnsembleSlots(ensemble: "digits", directory: directory.appendingPathComponent("digits"), limits: NodeLimits())
+        slots = try EnsembleSlots(
+            ensemble: "digits", directory: directory.appendingPathComponent("digits"), limits: NodeLimits())
         follower = Follower(
             served, slots: slots, client: client, interval: .seconds(2), limits: NodeLimits(), logger: Self.logger)
     }

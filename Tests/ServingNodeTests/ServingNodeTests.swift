@@ -11,7 +11,8 @@ import Testing
     private static func configuration(_ directory: URL) throws -> NodeConfiguration {
         // Port 9 (discard) answers nobody: the registry is away.
         try NodeConfiguration(
-            registry: "http://127.0.0.1:9", token: nil, ensembles: ["digits"], stateDirectory: directory.path, listen: "127.0.0.1:0",
+            registry: "http://127.0.0.1:9", token: nil, ensembles: ["digits"], stateDirectory: directory.path,
+            listen: "127.0.0.1:0",
             addressFile: directory.appendingPathComponent("address").path)
     }
 
@@ -24,12 +25,14 @@ import Testing
             }
             let address = AsyncStream.makeStream(of: NodeConfiguration.ListenAddress.self)
             let running = Task {
+                defer { address.continuation.finish() }
                 let node = try ServingNode(configuration: Self.configuration(directory), logger: FollowerFixture.logger)
                 try await node.run { address.continuation.yield($0) }
             }
             var addresses = address.stream.makeAsyncIterator()
             let found = try #require(await addresses.next())
-            #expect(try String(contentsOf: directory.appendingPathComponent("address"), encoding: .utf8) == "\(found)\n")
+            #expect(
+                try String(contentsOf: directory.appendingPathComponent("address"), encoding: .utf8) == "\(found)\n")
             let response = try await HTTPClient.shared.execute(
                 HTTPClientRequest(url: "http://\(found)/v2/models/digits/versions/4/ready"), timeout: .seconds(10))
             #expect(response.status == .ok)
@@ -78,12 +81,14 @@ import Testing
 
     @Test(arguments: [
         BadConfiguration(registry: "127.0.0.1"), BadConfiguration(token: "two words"), BadConfiguration(ensembles: []),
-        BadConfiguration(ensembles: ["a", "a"]), BadConfiguration(ensembles: ["../x"]), BadConfiguration(pollSeconds: .nan),
+        BadConfiguration(ensembles: ["a", "a"]), BadConfiguration(ensembles: ["../x"]),
+        BadConfiguration(pollSeconds: .nan),
     ])
     func refusesConfigurations(_ bad: BadConfiguration) {
         let error = #expect(throws: NodeError.self) {
             try NodeConfiguration(
-                registry: bad.registry, token: bad.token, ensembles: bad.ensembles, stateDirectory: "/tmp", listen: "127.0.0.1:0",
+                registry: bad.registry, token: bad.token, ensembles: bad.ensembles, stateDirectory: "/tmp",
+                listen: "127.0.0.1:0",
                 pollSeconds: bad.pollSeconds)
         }
         #expect(error?.code == .invalidConfiguration)

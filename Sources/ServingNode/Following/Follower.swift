@@ -27,7 +27,8 @@ actor Follower: Service {
     private var refused: ContentDigest?
 
     init(
-        _ served: ServedEnsemble, slots: EnsembleSlots, client: RegistryClient, interval: Duration, limits: NodeLimits, logger: Logger
+        _ served: ServedEnsemble, slots: EnsembleSlots, client: RegistryClient, interval: Duration, limits: NodeLimits,
+        logger: Logger
     ) {
         self.served = served
         self.slots = slots
@@ -60,7 +61,8 @@ actor Follower: Service {
     func poll() async -> Outcome {
         do {
             let known = refused ?? served.current?.document.digest
-            guard case .manifest(let received) = try await client.manifest(ensemble: served.name, ifNoneMatch: known) else {
+            guard case .manifest(let received) = try await client.manifest(ensemble: served.name, ifNoneMatch: known)
+            else {
                 return .unchanged
             }
             if received.digest == refused { return .unchanged }
@@ -88,7 +90,8 @@ actor Follower: Service {
             logger.notice(
                 "Serving a new manifest",
                 metadata: [
-                    "generation": "\(new.manifest.generation)", "sequence": "\(new.manifest.sequence)", "sha256": "\(document.digest)",
+                    "generation": "\(new.manifest.generation)", "sequence": "\(new.manifest.sequence)",
+                    "sha256": "\(document.digest)",
                     "content_id": "\(new.manifest.contentID)", "reason": "\(new.manifest.reason.rawValue)",
                     "members": "\(new.tensorNames.joined(separator: ","))",
                 ])
@@ -108,7 +111,8 @@ actor Follower: Service {
         case let error as NodeError: failure = error
         case let error as RegistryClientError where error.problem?.code == .notFounded:
             failure = NodeError(.nothingPublished, error.message)
-        case let error as RegistryClientError: failure = NodeError(.registryUnavailable, error.message, cause: error.cause)
+        case let error as RegistryClientError:
+            failure = NodeError(.registryUnavailable, error.message, cause: error.cause)
         default: failure = NodeError(.registryUnavailable, "the registry could not be asked", cause: error)
         }
         if !Task.isCancelled {

@@ -18,7 +18,8 @@ struct LoadedEnsemble: Sendable {
     init(_ document: ManifestDocument, combinerText text: [UInt8], limits: NodeLimits) throws(NodeError) {
         let (manifest, combiner) = (document.manifest, document.manifest.combiner)
         guard text.count == combiner.bytes else {
-            throw NodeError(.invalidCombiner, "the combiner has \(text.count) bytes; its manifest says \(combiner.bytes)")
+            throw NodeError(
+                .invalidCombiner, "the combiner has \(text.count) bytes; its manifest says \(combiner.bytes)")
         }
         guard ContentDigest.of(text) == combiner.sha256 else {
             throw NodeError(.invalidCombiner, "the combiner does not have the digest \(combiner.sha256)")
@@ -29,9 +30,12 @@ struct LoadedEnsemble: Sendable {
             throw NodeError(.invalidCombiner, "the combiner \(combiner.sha256) cannot be read", cause: error)
         }
         guard forest.trees.count == combiner.trees else {
-            throw NodeError(.invalidCombiner, "the combiner has \(forest.trees.count) trees; its manifest says \(combiner.trees)")
+            throw NodeError(
+                .invalidCombiner, "the combiner has \(forest.trees.count) trees; its manifest says \(combiner.trees)")
         }
-        guard forest.classCount == manifest.classes.count, forest.featureCount == manifest.members.count * manifest.classes.count else {
+        guard forest.classCount == manifest.classes.count,
+            forest.featureCount == manifest.members.count * manifest.classes.count
+        else {
             throw NodeError(
                 .invalidCombiner,
                 "the combiner has \(forest.classCount) classes and \(forest.featureCount) columns; "

@@ -1,4 +1,5 @@
 import EnsembleModel
+import Forest
 import Foundation
 
 /// A manifest as published, byte for byte, whose every statement about itself has been checked.
@@ -23,11 +24,14 @@ struct ManifestDocument: Sendable {
         }
         do {
             let schema = try JSONDecoder().decode(Layout.self, from: Data(bytes)).schema
-            guard schema == Self.schema else { throw Self.invalid("it is of schema \(schema); this node reads \(Self.schema): update the node") }
+            guard schema == Self.schema else {
+                throw Self.invalid("it is of schema \(schema); this node reads \(Self.schema): update the node")
+            }
             manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
             guard try manifest.canonicalBytes() == bytes else { throw Self.invalid("it is not in canonical form") }
             let content = try Manifest.contentID(
-                ensemble: manifest.ensemble, classes: manifest.classes, members: manifest.members, combiner: manifest.combiner)
+                ensemble: manifest.ensemble, classes: manifest.classes, members: manifest.members,
+                combiner: manifest.combiner)
             guard content == manifest.contentID else { throw Self.invalid("its content_id is not that of its content") }
         } catch let error as NodeError {
             throw error
@@ -41,7 +45,9 @@ struct ManifestDocument: Sendable {
 
     private func checkContent(ensemble: String, limits: NodeLimits) throws(NodeError) {
         guard manifest.ensemble == ensemble else { throw Self.invalid("it is the manifest of '\(manifest.ensemble)'") }
-        guard manifest.generation >= 1, manifest.sequence >= 1 else { throw Self.invalid("generation and sequence begin with 1") }
+        guard manifest.generation >= 1, manifest.sequence >= 1 else {
+            throw Self.invalid("generation and sequence begin with 1")
+        }
         guard manifest.classes.count >= 2, Set(manifest.classes).count == manifest.classes.count else {
             throw Self.invalid("it needs two classes or more, each once")
         }
@@ -57,10 +63,12 @@ struct ManifestDocument: Sendable {
             throw Self.invalid("a member has no proper name", cause: error)
         }
         guard manifest.combiner.format == Self.combinerFormat else {
-            throw Self.invalid("its combiner is a '\(manifest.combiner.format.prefix(40))'; \(Self.combinerFormat) is read")
+            throw Self.invalid(
+                "its combiner is a '\(manifest.combiner.format.prefix(40))'; \(Self.combinerFormat) is read")
         }
         guard (1...limits.forest.bytes).contains(manifest.combiner.bytes) else {
-            throw Self.invalid("its combiner has \(manifest.combiner.bytes) bytes; 1 to \(limits.forest.bytes) are read")
+            throw Self.invalid(
+                "its combiner has \(manifest.combiner.bytes) bytes; 1 to \(limits.forest.bytes) are read")
         }
     }
 
@@ -68,15 +76,23 @@ struct ManifestDocument: Sendable {
     ///
     /// - Throws: ``NodeError`` with code `rollback` or `equivocation`.
     func checkFollows(_ served: ManifestDocument) throws(NodeError) {
-        let (new, old) = ((manifest.generation, manifest.sequence), (served.manifest.generation, served.manifest.sequence))
+        let (new, old) = (
+            (manifest.generation, manifest.sequence), (served.manifest.generation, served.manifest.sequence)
+        )
         if new == old {
             guard digest == served.digest else {
-                throw NodeError(.equivocation, "the registry shows another manifest \(number) than the one served: ask its operator")
+                throw NodeError(
+                    .equivocation, "the registry shows another manifest \(number) than the one served: ask its operator"
+                )
             }
         } else if new < old {
-            throw NodeError(.rollback, "manifest \(number) is older than \(served.number), which is served: ask the registry's operator")
+            throw NodeError(
+                .rollback,
+                "manifest \(number) is older than \(served.number), which is served: ask the registry's operator")
         } else if new == (old.0, old.1 + 1), manifest.previousSHA256 != served.digest {
-            throw NodeError(.equivocation, "manifest \(number) does not continue the \(served.number) served: ask the registry's operator")
+            throw NodeError(
+                .equivocation,
+                "manifest \(number) does not continue the \(served.number) served: ask the registry's operator")
         }
     }
 

@@ -1,7 +1,7 @@
 /// When to ask the registry next.
 ///
-/// Jitter keeps nodes that started together from asking together; after failures the pause is drawn from a range that doubles
-/// ("full jitter"), so that nodes which lost the registry together do not all come back at once.
+/// Jitter keeps nodes that started together from asking together; after failures the pause is drawn from a range that
+/// doubles ("full jitter"), so that nodes which lost the registry together do not all come back at once.
 struct PollSchedule: Sendable {
     let interval: Duration
     let longestBackoff: Duration

@@ -12,7 +12,9 @@ final class ByteBudget: Sendable {
     /// - Throws: ``NodeError`` with code `busy` when so much is not left.
     func with<Result>(_ bytes: Int, _ body: () async throws -> Result) async throws -> Result {
         try used.withLock { used throws(NodeError) in
-            guard used + bytes <= limit else { throw NodeError(.busy, "the node has too many large requests in hand: try again") }
+            guard used + bytes <= limit else {
+                throw NodeError(.busy, "the node has too many large requests in hand: try again")
+            }
             used += bytes
         }
         defer { used.withLock { $0 -= bytes } }

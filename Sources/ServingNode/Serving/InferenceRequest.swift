@@ -97,9 +97,12 @@ private struct TensorReader {
         guard let datatype else { throw NodeError(.badRequest, "\(title) has no 'datatype'") }
         guard let shape else { throw NodeError(.badRequest, "\(title) has no 'shape'") }
         guard hasData else { throw NodeError(.badRequest, "\(title) has no 'data'") }
-        guard numbers.isEmpty || texts.isEmpty else { throw NodeError(.badRequest, "the data of \(title) mixes numbers and strings") }
+        guard numbers.isEmpty || texts.isEmpty else {
+            throw NodeError(.badRequest, "the data of \(title) mixes numbers and strings")
+        }
         return InferenceRequest.Tensor(
-            name: name, datatype: datatype, shape: shape, values: texts.isEmpty ? .numbers(numbers) : .texts(texts), rowWidth: rowWidth)
+            name: name, datatype: datatype, shape: shape, values: texts.isEmpty ? .numbers(numbers) : .texts(texts),
+            rowWidth: rowWidth)
     }
 
     private func readShape(_ reader: inout JSONReader) throws(NodeError) -> [Int] {
@@ -122,13 +125,21 @@ private struct TensorReader {
         try reader.array("the data of \(title)") { (reader) throws(NodeError) in
             let count = numbers.count + texts.count
             guard reader.next() == .array else {
-                guard rowWidth == nil else { throw NodeError(.badRequest, "the data of \(title) mixes values and arrays") }
+                guard rowWidth == nil else {
+                    throw NodeError(.badRequest, "the data of \(title) mixes values and arrays")
+                }
                 return try Self.readValue(&reader, title, &numbers, &texts)
             }
-            guard rowWidth != nil || count == 0 else { throw NodeError(.badRequest, "the data of \(title) mixes values and arrays") }
-            try reader.array("the data of \(title)") { (reader) throws(NodeError) in try Self.readValue(&reader, title, &numbers, &texts) }
+            guard rowWidth != nil || count == 0 else {
+                throw NodeError(.badRequest, "the data of \(title) mixes values and arrays")
+            }
+            try reader.array("the data of \(title)") { (reader) throws(NodeError) in
+                try Self.readValue(&reader, title, &numbers, &texts)
+            }
             let width = numbers.count + texts.count - count
-            guard width == rowWidth ?? width else { throw NodeError(.badRequest, "the data of \(title) has rows of different lengths") }
+            guard width == rowWidth ?? width else {
+                throw NodeError(.badRequest, "the data of \(title) has rows of different lengths")
+            }
             rowWidth = width
         }
         (self.numbers, self.texts, self.rowWidth) = (numbers, texts, rowWidth)
@@ -142,13 +153,15 @@ private struct TensorReader {
         case .number:
             let value = Float(try reader.number(title))
             guard value.isFinite else {
-                throw NodeError(.badRequest, "value \(numbers.count) of \(title) is too large: every value must be finite")
+                throw NodeError(
+                    .badRequest, "value \(numbers.count) of \(title) is too large: every value must be finite")
             }
             numbers.append(value)
         case let kind:
             throw NodeError(
-                .badRequest, "value \(numbers.count + texts.count) of \(title) is \(kind.rawValue): every value must be a finite number "
-                    + "(or a string, in a tensor of BYTES)")
+                .badRequest,
+                "value \(numbers.count + texts.count) of \(title) is \(kind.rawValue): "
+                    + "every value must be a finite number (or a string, in a tensor of BYTES)")
         }
     }
 }

@@ -14,7 +14,10 @@ enum OutputTensor: String, CaseIterable {
         for name in names {
             guard let output = OutputTensor(rawValue: name) else {
                 throw NodeError(
-                    .badRequest, "output '\(name.prefix(256))' is unknown; there are \(allCases.map(\.rawValue).joined(separator: ", "))")
+                    .badRequest,
+                    "output '\(name.prefix(256))' is unknown; "
+                        + "there are \(allCases.map(\.rawValue).joined(separator: ", "))"
+                )
             }
             guard !wanted.contains(output) else { throw NodeError(.badRequest, "output '\(name)' is asked for twice") }
             wanted.append(output)
@@ -34,24 +37,30 @@ struct InferenceResponse {
     init(_ answer: LoadedEnsemble.Answer, of ensemble: LoadedEnsemble, id: String?, outputs: [OutputTensor]) {
         let manifest = ensemble.manifest
         bytes.reserveCapacity(256 + answer.probabilities.count * 20 + answer.labels.count * 16)
-        write("{\"model_name\":\(quoted(manifest.ensemble)),\"model_version\":\"\(manifest.sequence)\"")
-        if let id { write(",\"id\":\(quoted(id))") }
-        write(",\"parameters\":{\"sequence\":\(manifest.sequence),\"content_id\":\"\(manifest.contentID)\",\"members_missing\":\"\"}")
-        write(",\"outputs\":[")
+        write(#"{"model_name":\#(Self.quoted(manifest.ensemble)),"model_version":"\#(manifest.sequence)""#)
+        if let id { write(#","id":\#(Self.quoted(id))"#) }
+        write(#","parameters":{"sequence":\#(manifest.sequence),"content_id":"\#(manifest.contentID)""#)
+        write(#","members_missing":""},"outputs":["#)
         for (index, output) in outputs.enumerated() {
             if index > 0 { write(",") }
+            let rows = answer.labels.count
             switch output {
             case .probabilities:
-                write("{\"name\":\"probabilities\",\"datatype\":\"FP64\",\"shape\":[\(answer.labels.count),\(ensemble.classCount)],\"data\":[")
+                begin(output, datatype: "FP64", shape: [rows, ensemble.classCount])
                 // A double's description is the shortest text that reads back as the same bits.
                 writeList(answer.probabilities) { $0.description }
             case .label:
-                write("{\"name\":\"label\",\"datatype\":\"BYTES\",\"shape\":[\(answer.labels.count)],\"data\":[")
-                writeList(answer.labels) { quoted($0) }
+                begin(output, datatype: "BYTES", shape: [rows])
+                writeList(answer.labels) { Self.quoted($0) }
             }
             write("]}")
         }
         write("]}")
+    }
+
+    private mutating func begin(_ output: OutputTensor, datatype: String, shape: [Int]) {
+        let shape = shape.map(\.description).joined(separator: ",")
+        write(#"{"name":"\#(output.rawValue)","datatype":"\#(datatype)","shape":[\#(shape)],"data":["#)
     }
 
     private mutating func writeList<Element>(_ list: [Element], _ text: (Element) -> String) {
@@ -63,5 +72,5 @@ struct InferenceResponse {
 
     private mutating func write(_ text: String) { bytes += text.utf8 }
 
-    private func quoted(_ text: String) -> String { String(decoding: CanonicalValue.string(text).bytes, as: UTF8.self) }
+    private static func quoted(_ text: String) -> String { String(decoding: CanonicalValue.string(text).bytes, as: UTF8.self) }
 }

@@ -1,3 +1,4 @@
+import EnsembleModel
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -62,7 +63,8 @@ struct InferenceRoutes {
 
     @Sendable private func infer(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
         if let name = HTTPField.Name("Inference-Header-Content-Length"), request.headers[name] != nil {
-            throw NodeError(.badRequest, "the binary tensor data extension is not supported: send the tensors' data as JSON")
+            throw NodeError(
+                .badRequest, "the binary tensor data extension is not supported: send the tensors' data as JSON")
         }
         _ = try loaded(context)
         let declared = request.headers[.contentLength].flatMap { Int($0) } ?? limits.bodyBytes
@@ -92,12 +94,18 @@ struct InferenceRoutes {
         let name = context.parameters.get("ensemble") ?? ""
         guard let served = ensembles[name] else {
             throw NodeError(
-                .notFound, "model '\(name.prefix(128))' is not served here; there is \(ensembles.keys.sorted().joined(separator: ", "))")
+                .notFound,
+                "model '\(name.prefix(128))' is not served here; "
+                    + "there is \(ensembles.keys.sorted().joined(separator: ", "))"
+            )
         }
         guard let loaded = served.current else { throw NodeError(.notReady, "nothing to serve yet for '\(name)'") }
         if let version = context.parameters.get("version"), version != "\(loaded.manifest.sequence)" {
             throw NodeError(
-                .notFound, "version '\(version.prefix(40))' of '\(name)' is not served; the current one is \(loaded.manifest.sequence)")
+                .notFound,
+                "version '\(version.prefix(40))' of '\(name)' is not served; "
+                    + "the current one is \(loaded.manifest.sequence)"
+            )
         }
         return loaded
     }

@@ -39,7 +39,9 @@ struct JSONReader {
     }
 
     /// Reads an object; `member` must read the value of each key.
-    mutating func object(_ what: String, _ member: (inout JSONReader, String) throws(NodeError) -> Void) throws(NodeError) {
+    mutating func object(_ what: String, _ member: (inout JSONReader, String) throws(NodeError) -> Void)
+        throws(NodeError)
+    {
         try expect(.object, what)
         try elements(until: UInt8(ascii: "}")) { (reader) throws(NodeError) in
             let key = try reader.string("a key")
@@ -63,7 +65,9 @@ struct JSONReader {
         var digits = Digits()
         let integerStart = position
         readDigits(into: &digits)
-        guard position > integerStart, position == integerStart + 1 || bytes[integerStart] != UInt8(ascii: "0") else { throw malformed() }
+        guard position > integerStart, position == integerStart + 1 || bytes[integerStart] != UInt8(ascii: "0") else {
+            throw malformed()
+        }
         if take(UInt8(ascii: ".")) {
             let fractionStart = position
             readDigits(into: &digits)
@@ -116,7 +120,9 @@ struct JSONReader {
         case .string: _ = try string("")
         case .number: _ = try number("")
         case .bool, .null:
-            guard let word = ["true", "false", "null"].first(where: { bytes[position...].starts(with: $0.utf8) }) else { throw malformed() }
+            guard let word = ["true", "false", "null"].first(where: { bytes[position...].starts(with: $0.utf8) }) else {
+                throw malformed()
+            }
             position += word.utf8.count
         case .nothing: throw malformed()
         }
@@ -132,7 +138,9 @@ struct JSONReader {
         until closing: UInt8, _ element: (inout JSONReader) throws(NodeError) -> Void
     ) throws(NodeError) {
         depth += 1
-        guard depth <= depthLimit else { throw NodeError(.badRequest, "the body has more than \(depthLimit) levels of arrays and objects") }
+        guard depth <= depthLimit else {
+            throw NodeError(.badRequest, "the body has more than \(depthLimit) levels of arrays and objects")
+        }
         position += 1
         skipSpace()
         if !take(closing) {
@@ -182,7 +190,8 @@ private struct Digits {
     var isExact = true
 
     private static let powers: [Double] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+        1e20, 1e21, 1e22,
     ]
 
     mutating func append(_ digit: UInt8) {

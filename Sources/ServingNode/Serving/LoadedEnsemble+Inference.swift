@@ -1,3 +1,4 @@
+import EnsembleModel
 import Forest
 
 extension LoadedEnsemble {
@@ -16,7 +17,9 @@ extension LoadedEnsemble {
         let probabilities = forest.probabilities(rows: try rows(request, limits: limits))
         let labels = stride(from: 0, to: probabilities.count, by: classCount).map { first in
             var best = 0
-            for column in 1..<classCount where probabilities[first + column] > probabilities[first + best] { best = column }
+            for column in 1..<classCount where probabilities[first + column] > probabilities[first + best] {
+                best = column
+            }
             return manifest.classes[best]
         }
         return Answer(probabilities: probabilities, labels: labels)
@@ -41,7 +44,9 @@ extension LoadedEnsemble {
         }
         let members = tensorNames.compactMap { given[$0] }
         let rowCount = try rowCount(members, limits: limits)
-        for tensor in OptionalTensor.allCases.compactMap({ given[$0.rawValue] }) { try checkTexts(tensor, rowCount: rowCount) }
+        for tensor in OptionalTensor.allCases.compactMap({ given[$0.rawValue] }) {
+            try checkTexts(tensor, rowCount: rowCount)
+        }
         return try assemble(members, rowCount: rowCount)
     }
 
@@ -55,20 +60,25 @@ extension LoadedEnsemble {
         var first: InferenceRequest.Tensor?
         for tensor in members {
             guard ["FP32", "FP64"].contains(tensor.datatype) else {
-                throw NodeError(.badRequest, "tensor '\(tensor.name)' is of datatype \(tensor.datatype.prefix(40)); send FP32 or FP64")
+                throw NodeError(
+                    .badRequest,
+                    "tensor '\(tensor.name)' is of datatype \(tensor.datatype.prefix(40)); send FP32 or FP64")
             }
             guard tensor.shape.count == 2, tensor.shape[0] >= 1, tensor.shape[1] == classCount else {
                 throw NodeError(
                     .badRequest,
-                    "tensor '\(tensor.name)' has shape \(tensor.shape); send [N, \(classCount)]: one probability for each of the classes "
-                        + manifest.classes.joined(separator: ", "))
+                    "tensor '\(tensor.name)' has shape \(tensor.shape); send [N, \(classCount)]: "
+                        + "one probability for each of the classes " + manifest.classes.joined(separator: ", "))
             }
             guard tensor.shape[0] <= limits.rows else {
-                throw NodeError(.tooLarge, "tensor '\(tensor.name)' has \(tensor.shape[0]) rows; send at most \(limits.rows) a request")
+                throw NodeError(
+                    .tooLarge,
+                    "tensor '\(tensor.name)' has \(tensor.shape[0]) rows; send at most \(limits.rows) a request")
             }
             if let first, tensor.shape[0] != first.shape[0] {
                 throw NodeError(
-                    .badRequest, "tensor '\(tensor.name)' has \(tensor.shape[0]) rows, tensor '\(first.name)' has \(first.shape[0])")
+                    .badRequest,
+                    "tensor '\(tensor.name)' has \(tensor.shape[0]) rows, tensor '\(first.name)' has \(first.shape[0])")
             }
             first = first ?? tensor
         }
@@ -79,7 +89,9 @@ extension LoadedEnsemble {
         guard tensor.datatype == "BYTES", tensor.shape == [rowCount], case .texts(let texts) = tensor.values,
             texts.count == rowCount, tensor.rowWidth == nil
         else {
-            throw NodeError(.badRequest, "tensor '\(tensor.name)' must be of datatype BYTES and shape [\(rowCount)], with a string for each row")
+            throw NodeError(
+                .badRequest,
+                "tensor '\(tensor.name)' must be of datatype BYTES and shape [\(rowCount)], with a string for each row")
         }
     }
 
@@ -92,7 +104,9 @@ extension LoadedEnsemble {
             else {
                 throw NodeError(
                     .badRequest,
-                    "the data of tensor '\(tensor.name)' is not the \(rowCount * classCount) numbers of its shape \(tensor.shape)")
+                    "the data of tensor '\(tensor.name)' is not the \(rowCount * classCount) numbers "
+                        + "of its shape \(tensor.shape)"
+                )
             }
             for row in 0..<rowCount {
                 let (from, to) = (row * classCount, row * width + member * classCount)

@@ -1,3 +1,5 @@
+import EnsembleModel
+
 /// Metadata answers of the Open Inference Protocol.
 enum Metadata {
     /// `GET /v2`.
@@ -48,7 +50,8 @@ enum Metadata {
                 Tensor(name: OutputTensor.label.rawValue, datatype: "BYTES", shape: [-1]),
             ]
             parameters = Parameters(
-                generation: manifest.generation, sequence: manifest.sequence, contentID: manifest.contentID.hex, classes: manifest.classes)
+                generation: manifest.generation, sequence: manifest.sequence, contentID: manifest.contentID.hex,
+                classes: manifest.classes)
         }
     }
 }

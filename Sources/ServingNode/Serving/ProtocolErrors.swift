@@ -18,11 +18,14 @@ struct ProtocolErrors: RouterMiddleware {
             if response.status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
             return response
         } catch let error as any HTTPResponseError where (400..<500).contains(error.status.code) {
-            let reason = error.status == .notFound ? "there is no such path; this node answers under /v2" : error.status.reasonPhrase
+            let reason =
+                error.status == .notFound
+                ? "there is no such path; this node answers under /v2" : error.status.reasonPhrase
             return try .json(Body(error: reason), status: error.status)
         } catch {
             context.logger.error("Request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
-            return try .json(Body(error: "the node failed on this request; its log says why"), status: .internalServerError)
+            return try .json(
+                Body(error: "the node failed on this request; its log says why"), status: .internalServerError)
         }
     }
 }

@@ -27,7 +27,9 @@ enum DurableFile {
         if mkdir(directory.path, 0o755) != 0 {
             let reason = errno
             var isDirectory: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: directory.path, isDirectory: &isDirectory), isDirectory.boolValue else {
+            guard FileManager.default.fileExists(atPath: directory.path, isDirectory: &isDirectory),
+                isDirectory.boolValue
+            else {
                 throw .unusable(directory.path, reason)
             }
         }
@@ -71,6 +73,8 @@ extension NodeError {
     static func unusable(_ path: String, _ errno: Int32) -> NodeError {
         NodeError(
             .stateDirectoryUnusable,
-            "\(path) cannot be used: \(String(cString: strerror(errno))); choose another state directory or correct its owner and mode")
+            "\(path) cannot be used: \(String(cString: strerror(errno))); "
+                + "choose another state directory or correct its owner and mode"
+        )
     }
 }

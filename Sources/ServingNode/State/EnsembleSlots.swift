@@ -4,9 +4,9 @@ import Logging
 
 /// The last two good states of one ensemble on disk.
 ///
-/// `current.json` and `previous.json` hold manifests byte for byte as published; `SHA256.txt` holds a combiner, under its digest,
-/// so that a slot is replaced whole by renaming its one small file. A crash between any two steps leaves at worst files
-/// that no slot refers to.
+/// `current.json` and `previous.json` hold manifests byte for byte as published; `SHA256.txt` holds a combiner, under
+/// its digest, so that a slot is replaced whole by renaming its one small file. A crash between any two steps leaves
+/// at worst files that no slot refers to.
 struct EnsembleSlots: Sendable {
     private let ensemble: String
     private let directory: URL
@@ -32,7 +32,9 @@ struct EnsembleSlots: Sendable {
             } catch {
                 logger.error(
                     "Slot is not usable",
-                    metadata: ["slot": "\(slot.lastPathComponent)", "code": "\(error.code.rawValue)", "reason": "\(error)"])
+                    metadata: [
+                        "slot": "\(slot.lastPathComponent)", "code": "\(error.code.rawValue)", "reason": "\(error)",
+                    ])
             }
         }
         return nil
@@ -65,10 +67,11 @@ struct EnsembleSlots: Sendable {
         prune(keeping: Set(kept.map(\.lastPathComponent)))
     }
 
-    /// Removes combiners that no slot refers to and files that a crash left unfinished; what cannot be removed does no harm.
+    /// Removes combiners that no slot refers to and files that a crash left unfinished; what stays does no harm.
     private func prune(keeping kept: Set<String>) {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
-        for name in names where !kept.contains(name) && (name.hasSuffix(".txt") || name.hasSuffix(DurableFile.unfinishedSuffix)) {
+        for name in names
+        where !kept.contains(name) && (name.hasSuffix(".txt") || name.hasSuffix(DurableFile.unfinishedSuffix)) {
             unlink(directory.appendingPathComponent(name).path)
         }
     }

@@ -14,9 +14,11 @@ final class StateDirectory: Sendable {
     init(path: String) throws(NodeError) {
         url = URL(fileURLWithPath: path, isDirectory: true)
         do {
-            try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         } catch {
-            throw NodeError(.stateDirectoryUnusable, "\(path) cannot be made: choose another state directory", cause: error)
+            throw NodeError(
+                .stateDirectoryUnusable, "\(path) cannot be made: choose another state directory", cause: error)
         }
         try DurableFile.makeDirectory(url)
         // Names of ensembles begin with a letter or digit, so none is like this.
@@ -28,7 +30,8 @@ final class StateDirectory: Sendable {
             close(lock)
             guard reason == EWOULDBLOCK else { throw .unusable(file, reason) }
             throw NodeError(
-                .stateDirectoryInUse, "another node uses the state directory \(path): stop it first, or choose another directory")
+                .stateDirectoryInUse,
+                "another node uses the state directory \(path): stop it first, or choose another directory")
         }
     }
 
@@ -36,6 +39,7 @@ final class StateDirectory: Sendable {
 
     /// The slots of an ensemble.
     func slots(of ensemble: String, limits: NodeLimits) throws(NodeError) -> EnsembleSlots {
-        try EnsembleSlots(ensemble: ensemble, directory: url.appendingPathComponent(ensemble, isDirectory: true), limits: limits)
+        try EnsembleSlots(
+            ensemble: ensemble, directory: url.appendingPathComponent(ensemble, isDirectory: true), limits: limits)
     }
 }
