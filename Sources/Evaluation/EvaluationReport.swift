@@ -73,7 +73,7 @@ struct EvaluationReport {
     /// (DECISION.md, step 11).
     private func combiner(_ models: [FoldModel]) throws -> Combiner {
         let text = try Forest.averaged(lightGBMTexts: models.map(\.text))
-        let forest = try Forest(lightGBMText: text)
+        let forest = try Forest(lightGBMText: text, limits: .published)
         return Combiner(text: text, treeCount: forest.trees.count, golden: try goldenRows(of: forest))
     }
 
