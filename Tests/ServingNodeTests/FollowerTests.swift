@@ -106,15 +106,15 @@ import Testing
     }
 
     @Test func refusesACombinerThatItsManifestDoesNotDescribe() async throws {
-        var reference = Manifest.CombinerReference(TextModel.two.combiner)
+        var reference = Manifest.CombinerReference(try TextModel.two.combiner)
         reference.trees = 6
         let wrongTrees = try Release(1, combiner: reference)
-        reference = Manifest.CombinerReference(TextModel.two.combiner)
+        reference = Manifest.CombinerReference(try TextModel.two.combiner)
         reference.bytes += 1
         let wrongLength = try Release(1, combiner: reference)
         let wrongClasses = try Release(1, classes: ["cat", "dog"])
         let junk = Array("tree\nversion=v4\n".utf8)
-        let notAModel = try Release(1, combiner: Manifest.CombinerReference(Combiner(text: junk, treeCount: 3)))
+        let notAModel = try Release(1, combiner: Manifest.CombinerReference(Combiner(text: junk, treeCount: 3, golden: TextModel.two.golden)))
         try await FollowerFixture.with { node in
             for release in [wrongTrees, wrongLength, wrongClasses, notAModel] {
                 node.registry.publish(release)

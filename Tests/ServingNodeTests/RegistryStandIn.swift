@@ -83,7 +83,7 @@ struct Release: Sendable {
         classes: [String] = Release.classes, combiner reference: Manifest.CombinerReference? = nil,
         change: (inout Manifest) -> Void = { _ in }
     ) throws {
-        combiner = model.combiner
+        combiner = try model.combiner
         let members = try ["knn", "minilm", "svm"].prefix(model.members).map {
             try Manifest.Member(id: ModelVersionID(name: $0, version: "1"), metadata: ModelMetadata())
         }
@@ -92,7 +92,8 @@ struct Release: Sendable {
             createdAt: 1_700_000_000,
             reason: sequence == 1 ? .founding : .admit, admission: .shapleyTopK, decisionID: Int64(sequence),
             classes: classes,
-            members: members, combiner: reference ?? Manifest.CombinerReference(combiner))
+            members: members, combiner: reference ?? Manifest.CombinerReference(combiner),
+            golden: model.golden)
         change(&manifest)
         self.manifest = manifest
         bytes = try manifest.canonicalBytes()

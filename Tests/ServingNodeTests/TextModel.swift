@@ -1,4 +1,5 @@
 import EnsembleModel
+import Forest
 
 /// Combiners that Python's lightgbm 4.7.0 trained on synthetic probabilities of three classes, without the tail that no
 /// score depends on, and what its `predict` gives for three rows.
@@ -11,7 +12,13 @@ struct TextModel: Sendable {
     let probabilities: [[Double]]
 
     var bytes: [UInt8] { Array(text.utf8) }
-    var combiner: Combiner { Combiner(text: bytes, treeCount: 3) }
+    var combiner: Combiner { get throws { Combiner(text: bytes, treeCount: 3, golden: try golden) } }
+    var golden: GoldenRows {
+        get throws {
+            let forest = try Forest(lightGBMText: bytes)
+            return GoldenRows(inputs: rows, rawScores: rows.map { forest.rawScores(rows: $0.map(Double.init)) })
+        }
+    }
 
     /// Two members.
     static let two = TextModel(

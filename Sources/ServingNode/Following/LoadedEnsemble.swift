@@ -41,8 +41,26 @@ struct LoadedEnsemble: Sendable {
                 "the combiner has \(forest.classCount) classes and \(forest.featureCount) columns; "
                     + "its manifest has \(manifest.classes.count) classes and \(manifest.members.count) members")
         }
+        try Self.check(forest, with: manifest.golden)
         self.document = document
         tensorNames = Self.tensorNames(manifest.members)
+    }
+
+    /// The scores that the registry computed must come out here, bit for bit.
+    private static func check(_ forest: Forest, with golden: GoldenRows) throws(NodeError) {
+        guard let inputs = golden.inputValues, let expected = golden.rawScoreValues, inputs.count == expected.count,
+            inputs.allSatisfy({ $0.count == forest.featureCount }), expected.allSatisfy({ $0.count == forest.classCount })
+        else {
+            throw NodeError(.invalidManifest, "the manifest is refused: its golden rows are not rows of its combiner")
+        }
+        for (input, expected) in zip(inputs, expected) {
+            let scores = forest.rawScores(rows: input.map(Double.init))
+            guard scores.map(\.bitPattern) == expected.map(\.bitPattern) else {
+                throw NodeError(
+                    .invalidCombiner,
+                    "the combiner scores the manifest's golden rows differently here than at the registry: update the node")
+            }
+        }
     }
 
     /// A member's tensor has the model's name; `model@version` where that would stand for two things.

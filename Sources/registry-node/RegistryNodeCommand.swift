@@ -3,15 +3,16 @@ import Foundation
 import Logging
 import ServingNode
 
-struct RegistryNode: AsyncParsableCommand {
+@main
+struct RegistryNodeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "registry-node", abstract: "Serves the champions that a registry publishes.",
-        version: ServingNode.version, subcommands: [Run.self])
+        commandName: "registry-node", abstract: "Serve the champions that a registry publishes.",
+        version: ServingNode.version, subcommands: [RunCommand.self])
 }
 
-struct Run: AsyncParsableCommand {
+struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Follow ensembles and answer for them.",
+        commandName: "run", abstract: "Follow ensembles and answer for them.",
         discussion: """
             Answers the Open Inference Protocol v2 under /v2. What was served last is kept on disk and served again \
             after a restart, also while the registry is away.
@@ -52,5 +53,3 @@ struct Run: AsyncParsableCommand {
         return try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }
-
-await RegistryNode.main()
