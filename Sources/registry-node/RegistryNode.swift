@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import ServingNode
 
+@main
 struct RegistryNode: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "registry-node", abstract: "Serves the champions that a registry publishes.",
@@ -52,5 +53,3 @@ struct Run: AsyncParsableCommand {
         return try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }
-
-await RegistryNode.main()
