@@ -36,8 +36,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -74,7 +74,10 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("Postgres", ["CLibpq", .deque, .logging, .serviceLifecycle]),
         library("PostgresCluster", [.logging]),
-        library("RegistryStore", ["EnsembleModel", "Postgres", .crypto, .logging]),
+        library("RegistryStore", ["EnsembleModel", "Postgres", .logging]),
+
+        // The streaming check of uploads: bytes in, blocks of probabilities out, in bounded memory.
+        library("Ingest", ["CZlib", "EnsembleModel"]),
 
         // Wire types and their client.
         library("RegistryAPI", ["EnsembleModel"]),
@@ -86,22 +89,28 @@ let package = Package(
             ]),
 
         // The three programs' libraries.
-        library("RegistryWorker", ["Boosting", "Evaluation", "RegistryStore", .logging, .serviceLifecycle]),
+        library(
+            "RegistryWorker",
+            ["Boosting", "EnsembleModel", "Evaluation", "Postgres", "RegistryStore", .logging, .serviceLifecycle, .unixSignals]),
         library(
             "RegistryServer",
             [
-                "CZlib", "EnsembleModel", "PostgresCluster", "RegistryAPI", "RegistryStore",
-                .crypto, .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .nioPosix, .serviceLifecycle,
+                "EnsembleModel", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI", "RegistryStore",
+                .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle, .unixSignals,
             ]),
-        library("RegistryCommands", ["RegistryClient", .argumentParser, .logging, .yams]),
+        library(
+            "RegistryCommands",
+            ["CZlib", "EnsembleModel", "RegistryAPI", "RegistryClient", .argumentParser, .nioCore, .yams]),
         library(
             "ServingNode",
             [
                 "EnsembleModel", "Forest", "RegistryAPI", "RegistryClient",
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle, .unixSignals,
             ]),
-        program("registryd", ["RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
-        program("registry", ["RegistryCommands", .argumentParser]),
+        program(
+            "registryd",
+            ["EnsembleModel", "RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
+        program("registry", ["RegistryCommands"]),
         program("registry-node", ["ServingNode", .argumentParser, .logging]),
 
         // Tests.
@@ -110,15 +119,34 @@ let package = Package(
         tests("ForestTests", ["Boosting", "Forest", "RegistryTesting"]),
         tests("ShapleyTests", ["Boosting", "Shapley", "RegistryTesting"]),
         tests("BoostingTests", ["Boosting", "RegistryTesting"]),
+        tests("IngestTests", ["CZlib", "Ingest", "RegistryTesting"]),
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),
         tests("PostgresTests", ["Postgres", "RegistryTesting"]),
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
-        tests("RegistryStoreTests", ["RegistryStore", "RegistryTesting"]),
-        tests("RegistryServerTests", ["RegistryServer", "RegistryWorker", "RegistryTesting", .hummingbirdTesting]),
-        tests("RegistryCommandsTests", ["RegistryCommands", "RegistryTesting"]),
+        tests("RegistryStoreTests", ["EnsembleModel", "Postgres", "RegistryStore", "RegistryTesting", .logging]),
+        tests(
+            "RegistryServerTests",
+            [
+                "Boosting", "EnsembleModel", "Forest", "Postgres", "RegistryAPI", "RegistryServer", "RegistryStore",
+                "RegistryTesting", "RegistryWorker",
+                .httpTypes, .hummingbird, .hummingbirdTesting, .logging, .nioCore, .nioFoundationCompat, .yams,
+            ]),
+        tests(
+            "RegistryCommandsTests",
+            [
+                "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands",
+                .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
+            ],
+            exclude: ["Snapshots"]),
         tests(
             "ServingNodeTests",
-            ["EnsembleModel", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting", "ServingNode", .asyncHTTPClient, .hummingbirdTesting]),
+            [
+                "EnsembleModel", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting", "ServingNode",
+                .asyncHTTPClient, .hummingbirdTesting,
+            ]),
+        tests(
+            "SystemTests",
+            ["EnsembleModel", "Forest", "RegistryAPI", "RegistryTesting", "registry", "registry-node", "registryd"]),
         tests("RepositoryTests", []),
     ]
 )

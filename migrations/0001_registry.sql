@@ -1,5 +1,5 @@
 -- The registry's first schema: ensembles, epochs, submissions, evaluations, decisions, manifests, tokens, audit.
--- Text orders by bytes: the database is created with the C collation.
+-- Names order by bytes whatever the database's collation is: hence COLLATE "C" where rows are listed by name.
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -10,7 +10,7 @@ END $$;
 
 CREATE TABLE ensemble (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
+    name text COLLATE "C" NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
     description text NOT NULL DEFAULT '',
     classes text[] NOT NULL CHECK (cardinality(classes) BETWEEN 2 AND 64),
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -34,7 +34,8 @@ CREATE TABLE validation_set (
     group_count integer NOT NULL CHECK (group_count BETWEEN 1 AND row_count),
     slice_count integer NOT NULL CHECK (slice_count BETWEEN 1 AND row_count),
     created_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (ensemble_id, sha256)
+    UNIQUE (ensemble_id, sha256),
+    UNIQUE (ensemble_id, id)
 );
 
 -- Rows in row-id order, 65,536 a block; the four arrays run in parallel.
@@ -51,17 +52,20 @@ CREATE TABLE validation_row_block (
 CREATE TABLE epoch (
     ensemble_id bigint NOT NULL REFERENCES ensemble,
     number integer NOT NULL CHECK (number > 0),
-    validation_set_id bigint NOT NULL REFERENCES validation_set,
+    validation_set_id bigint NOT NULL,
     salt text NOT NULL,
+    -- Chosen at founding, then kept.
     preset text CHECK (preset IN ('standard', 'small')),
     started_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (ensemble_id, number)
+    PRIMARY KEY (ensemble_id, number),
+    FOREIGN KEY (ensemble_id, validation_set_id) REFERENCES validation_set (ensemble_id, id)
 );
 
 -- The one row a publication locks: what is champion, policy and epoch now.
 CREATE TABLE ensemble_head (
     ensemble_id bigint PRIMARY KEY REFERENCES ensemble,
     generation integer NOT NULL DEFAULT 1 CHECK (generation > 0),
+    -- The newest manifest's; 0 before the founding.
     sequence integer NOT NULL DEFAULT 0 CHECK (sequence >= 0),
     epoch integer NOT NULL,
     policy_version integer NOT NULL,
@@ -75,6 +79,8 @@ CREATE TABLE model_version (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
     version text NOT NULL CHECK (version ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
+    -- name@version: what people write, and the order of models everywhere. No name holds an @.
+    reference text COLLATE "C" NOT NULL UNIQUE GENERATED ALWAYS AS (name || '@' || version) STORED,
     kind text,
     description text,
     artifact_uri text,
@@ -84,11 +90,8 @@ CREATE TABLE model_version (
     cost_nano_usd bigint CHECK (cost_nano_usd >= 0),
     tags jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
-    created_by text NOT NULL,
-    UNIQUE (name, version)
+    created_by text NOT NULL
 );
-CREATE TRIGGER model_version_is_immutable BEFORE UPDATE OR DELETE ON model_version
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TABLE submission (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -105,8 +108,8 @@ CREATE TABLE submission (
     UNIQUE (ensemble_id, epoch, model_version_id),
     UNIQUE (submitted_by, idempotency_key)
 );
-CREATE TRIGGER submission_is_immutable BEFORE UPDATE OR DELETE ON submission
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE INDEX submission_of_ensemble ON submission (ensemble_id, id);
+CREATE INDEX submission_of_model ON submission (model_version_id);
 
 -- Little-endian float32 probabilities, row by row in row-id order, 65,536 rows a block; NaN = no prediction.
 CREATE TABLE prediction_block (
@@ -116,8 +119,6 @@ CREATE TABLE prediction_block (
     PRIMARY KEY (submission_id, block)
 );
 ALTER TABLE prediction_block ALTER COLUMN probabilities SET STORAGE EXTERNAL;
-CREATE TRIGGER prediction_block_is_immutable BEFORE UPDATE OR DELETE ON prediction_block
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 -- Evaluations: the workers' queue, and their outcomes ----------------------------------------------------------------
 
@@ -127,7 +128,8 @@ CREATE TABLE evaluation (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     ensemble_id bigint NOT NULL REFERENCES ensemble,
     kind text NOT NULL CHECK (kind IN ('founding', 'admission')),
-    submission_id bigint REFERENCES submission,
+    -- A submission has one evaluation, which may be queued again.
+    submission_id bigint UNIQUE REFERENCES submission,
     requested_by text NOT NULL,
     state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'evaluating', 'evaluated', 'decided', 'failed', 'cancelled')),
     attempt integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
@@ -145,13 +147,27 @@ CREATE TABLE evaluation (
     started_at timestamptz,
     finished_at timestamptz,
     CHECK ((kind = 'admission') = (submission_id IS NOT NULL)),
-    CHECK (state <> 'evaluating' OR (fence_token IS NOT NULL AND lease_expires_at IS NOT NULL))
+    CHECK (state <> 'evaluating' OR lease_expires_at IS NOT NULL),
+    CHECK (state NOT IN ('evaluating', 'evaluated', 'decided')
+           OR num_nulls(fence_token, worker, started_at, against_sequence, against_epoch, against_policy_version) = 0),
+    CHECK ((state IN ('decided', 'failed', 'cancelled')) = (finished_at IS NOT NULL))
 );
 CREATE INDEX evaluation_in_work ON evaluation (ensemble_id, id) WHERE state IN ('queued', 'evaluating', 'evaluated');
-CREATE UNIQUE INDEX evaluation_one_open_per_submission ON evaluation (submission_id)
-    WHERE state IN ('queued', 'evaluating', 'evaluated', 'decided');
+-- An ensemble's newcomers are judged one after another, each against the champion that the one before left.
+CREATE UNIQUE INDEX evaluation_one_in_flight ON evaluation (ensemble_id) WHERE state IN ('evaluating', 'evaluated');
 CREATE UNIQUE INDEX evaluation_one_open_founding ON evaluation (ensemble_id)
     WHERE kind = 'founding' AND state IN ('queued', 'evaluating', 'evaluated');
+
+-- LightGBM text models by content. One whose evaluation was sent back stays: rare, and the repeat mostly arrives at it again.
+CREATE TABLE combiner (
+    sha256 text PRIMARY KEY CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    trees integer NOT NULL CHECK (trees > 0),
+    bytes integer NOT NULL CHECK (bytes = length(body)),
+    body bytea NOT NULL,
+    -- Rows to check a scorer of the text with.
+    golden jsonb NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT now()
+);
 
 CREATE TABLE evaluation_outcome (
     evaluation_id bigint PRIMARY KEY REFERENCES evaluation,
@@ -161,22 +177,24 @@ CREATE TABLE evaluation_outcome (
     members_before text[] NOT NULL,
     members_after text[] NOT NULL,
     retired text[] NOT NULL,
+    -- The models whose predictions went in.
+    judged text[] NOT NULL,
     metrics jsonb NOT NULL,
+    -- JSON; the digest is over its canonical form.
     evidence bytea NOT NULL,
     evidence_sha256 text NOT NULL CHECK (evidence_sha256 ~ '^[0-9a-f]{64}$'),
-    combiner bytea,
-    combiner_sha256 text CHECK (combiner_sha256 ~ '^[0-9a-f]{64}$'),
-    combiner_trees integer,
+    combiner_sha256 text REFERENCES combiner,
     -- Beside the evidence, outside its digest.
     worker text NOT NULL,
     program_version text NOT NULL,
-    seconds double precision NOT NULL,
+    seconds double precision NOT NULL CHECK (seconds >= 0),
     stored_at timestamptz NOT NULL DEFAULT now(),
-    CHECK (num_nulls(combiner, combiner_sha256, combiner_trees) IN (0, 3))
+    CHECK (cardinality(members_after) <= 64),
+    CHECK ((verdict IN ('ADMIT', 'ADMIT_RETIRE')) = (combiner_sha256 IS NOT NULL))
 );
 
 CREATE TABLE utility_score (
-    evaluation_id bigint NOT NULL REFERENCES evaluation,
+    evaluation_id bigint NOT NULL REFERENCES evaluation_outcome ON DELETE CASCADE,
     model_version_id bigint NOT NULL REFERENCES model_version,
     kind text NOT NULL CHECK (kind IN ('shapley_abs', 'shapley_signed', 'sage', 'leave_one_out')),
     value double precision NOT NULL,
@@ -184,20 +202,31 @@ CREATE TABLE utility_score (
     PRIMARY KEY (evaluation_id, model_version_id, kind)
 );
 
--- Decisions, promotions, manifests ------------------------------------------------------------------------------------
+-- Decisions, manifests, promotions ------------------------------------------------------------------------------------
 
+-- An outcome in force; it can no longer be deleted.
 CREATE TABLE decision (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     ensemble_id bigint NOT NULL REFERENCES ensemble,
-    evaluation_id bigint NOT NULL UNIQUE REFERENCES evaluation,
+    evaluation_id bigint NOT NULL UNIQUE REFERENCES evaluation_outcome,
     submission_id bigint UNIQUE REFERENCES submission,
-    verdict text NOT NULL CHECK (verdict IN ('ADMIT', 'ADMIT_RETIRE', 'REJECT_DUPLICATE', 'REJECT_BUDGET', 'REJECT_NO_GAIN')),
     policy_version integer NOT NULL,
-    decided_at timestamptz NOT NULL DEFAULT now(),
+    decided_at timestamptz NOT NULL,
     FOREIGN KEY (ensemble_id, policy_version) REFERENCES policy_version (ensemble_id, version)
 );
-CREATE TRIGGER decision_is_immutable BEFORE UPDATE OR DELETE ON decision
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE INDEX decision_of_ensemble ON decision (ensemble_id, id);
+
+CREATE FUNCTION refuse_change_of_decided() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' OR EXISTS (SELECT FROM decision d WHERE d.evaluation_id = coalesce(NEW.evaluation_id, OLD.evaluation_id)) THEN
+        RAISE EXCEPTION '% rows of a decided evaluation are immutable', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN coalesce(NEW, OLD);
+END $$;
+CREATE TRIGGER evaluation_outcome_is_immutable BEFORE INSERT OR UPDATE OR DELETE ON evaluation_outcome
+    FOR EACH ROW EXECUTE FUNCTION refuse_change_of_decided();
+CREATE TRIGGER utility_score_is_immutable BEFORE INSERT OR UPDATE OR DELETE ON utility_score
+    FOR EACH ROW EXECUTE FUNCTION refuse_change_of_decided();
 
 CREATE TABLE manifest (
     ensemble_id bigint NOT NULL REFERENCES ensemble,
@@ -206,19 +235,19 @@ CREATE TABLE manifest (
     sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     previous_sha256 text CHECK (previous_sha256 ~ '^[0-9a-f]{64}$'),
     content_id text NOT NULL CHECK (content_id ~ '^[0-9a-f]{64}$'),
-    body bytea NOT NULL,
-    combiner bytea NOT NULL,
-    combiner_sha256 text NOT NULL CHECK (combiner_sha256 ~ '^[0-9a-f]{64}$'),
+    -- The canonical JSON, byte for byte as it is served.
+    body bytea NOT NULL CHECK (encode(sha256(body), 'hex') = sha256),
+    combiner_sha256 text NOT NULL REFERENCES combiner,
     decision_id bigint NOT NULL UNIQUE REFERENCES decision,
-    created_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL,
     PRIMARY KEY (ensemble_id, sequence),
+    UNIQUE (ensemble_id, sha256),
+    -- The chain does not fork: every manifest has at most one successor.
     UNIQUE NULLS NOT DISTINCT (ensemble_id, previous_sha256),
+    FOREIGN KEY (ensemble_id, previous_sha256) REFERENCES manifest (ensemble_id, sha256),
     CHECK ((sequence = 1) = (previous_sha256 IS NULL))
 );
-ALTER TABLE manifest ALTER COLUMN combiner SET STORAGE EXTENDED;
 CREATE INDEX manifest_by_combiner ON manifest (combiner_sha256);
-CREATE TRIGGER manifest_is_immutable BEFORE UPDATE OR DELETE ON manifest
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TABLE promotion (
     ensemble_id bigint NOT NULL,
@@ -228,22 +257,13 @@ CREATE TABLE promotion (
     admission text NOT NULL CHECK (admission IN ('shapley-top-k')),
     joined text[] NOT NULL,
     retired text[] NOT NULL,
-    members text[] NOT NULL,
+    -- All members after it, in model order: the head's sequence leads to the champion's.
+    members text[] NOT NULL CHECK (cardinality(members) BETWEEN 1 AND 64),
     actor text NOT NULL,
     reason text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL,
     PRIMARY KEY (ensemble_id, sequence),
     FOREIGN KEY (ensemble_id, sequence) REFERENCES manifest
-);
-CREATE TRIGGER promotion_is_immutable BEFORE UPDATE OR DELETE ON promotion
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
-
-CREATE TABLE ensemble_member (
-    ensemble_id bigint NOT NULL REFERENCES ensemble,
-    model_version_id bigint NOT NULL REFERENCES model_version,
-    since_sequence integer NOT NULL,
-    PRIMARY KEY (ensemble_id, model_version_id),
-    FOREIGN KEY (ensemble_id, since_sequence) REFERENCES manifest (ensemble_id, sequence)
 );
 
 -- Identity and audit --------------------------------------------------------------------------------------------------
@@ -259,16 +279,33 @@ CREATE TABLE api_token (
     revoked_at timestamptz
 );
 
--- A hash chain: every event carries the digest of the one before.
+-- A hash chain: every event carries the digest of the one before, the first 64 zeros; ids have no gaps.
 CREATE TABLE audit_event (
     id bigint PRIMARY KEY CHECK (id > 0),
     at timestamptz NOT NULL,
     actor text NOT NULL,
     action text NOT NULL,
     subject text NOT NULL,
+    -- Canonical JSON.
     detail text NOT NULL,
-    previous_sha256 text NOT NULL,
-    sha256 text NOT NULL UNIQUE
+    previous_sha256 text NOT NULL UNIQUE CHECK (previous_sha256 ~ '^[0-9a-f]{64}$'),
+    sha256 text NOT NULL UNIQUE CHECK (sha256 ~ '^[0-9a-f]{64}$')
 );
-CREATE TRIGGER audit_event_is_immutable BEFORE UPDATE OR DELETE ON audit_event
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+DO $$
+DECLARE
+    immutable text[] := ARRAY[
+        'policy_version', 'validation_set', 'validation_row_block', 'model_version', 'submission', 'prediction_block',
+        'combiner', 'decision', 'manifest', 'promotion', 'audit_event'
+    ];
+    name text;
+BEGIN
+    FOREACH name IN ARRAY immutable LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change()',
+                       name || '_is_immutable', name);
+    END LOOP;
+    FOREACH name IN ARRAY immutable || ARRAY['evaluation_outcome', 'utility_score'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()',
+                       name || '_is_not_emptied', name);
+    END LOOP;
+END $$;

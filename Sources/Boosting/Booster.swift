@@ -49,7 +49,8 @@ final class Booster {
 
     private func write(to buffer: inout [CChar]) throws(BoostingError) -> Int {
         var length: Int64 = 0
-        let status = library.functions.booster_save_model_to_string(handle, 0, -1, 0, Int64(buffer.count), &length, &buffer)
+        let status = library.functions.booster_save_model_to_string(
+            handle, 0, -1, 0, Int64(buffer.count), &length, &buffer)
         try library.check("writing a text model", status)
         return Int(length)
     }
@@ -67,14 +68,16 @@ final class Booster {
         var length: Int64 = 0
         let status = library.functions.booster_predict_for_mat(
             handle, rows, Int32(CLGBM_FLOAT64), Int32(rowCount), columnCount, 1,
-            Int32(raw ? CLGBM_PREDICT_RAW_SCORE : CLGBM_PREDICT_PROBABILITY), 0, -1, "num_threads=1", &length, &predictions)
+            Int32(raw ? CLGBM_PREDICT_RAW_SCORE : CLGBM_PREDICT_PROBABILITY), 0, -1, "num_threads=1", &length,
+            &predictions)
         try library.check("predicting", status)
         return predictions
     }
 }
 
 extension LightGBM {
-    /// What LightGBM itself computes with a text model; the registry scores with `Forest`, this is what that is checked against.
+    /// What LightGBM itself computes with a text model; the registry scores with `Forest`, this is what that is checked
+    /// against.
     ///
     /// - Parameters:
     ///   - text: a text model of F columns and K classes.

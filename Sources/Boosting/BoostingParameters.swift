@@ -3,8 +3,8 @@ public import EnsembleModel
 /// Hyper-parameters of the combiner, in LightGBM's words.
 ///
 /// Besides these every fit has: objective multiclass, `boost_from_average`, `deterministic`, `force_row_wise`, no
-/// `feature_pre_filter`, and no `enable_bundle`: bundling looks at all columns at once, so a data set grown by columns would be
-/// bundled differently from one built at once, and with more than 10,000 rows bundles may even mix rows up.
+/// `feature_pre_filter`, and no `enable_bundle`: bundling looks at all columns at once, so a data set grown by columns
+/// would be bundled differently from one built at once, and with more than 10,000 rows bundles may even mix rows up.
 public struct BoostingParameters: Hashable, Sendable {
     /// Boosting rounds; each adds one tree a class.
     public var rounds = 60
@@ -30,8 +30,6 @@ public struct BoostingParameters: Hashable, Sendable {
     public var baggingFrequency = 0
     /// Seed of all draws.
     public var seed = 7
-    /// Threads of one fit. More than one may change the last bits of sums, so evidence is made with one.
-    public var threads = 1
 
     /// The hyper-parameters of preset `standard`.
     public init() {}
@@ -61,14 +59,15 @@ public struct BoostingParameters: Hashable, Sendable {
         }
     }
 
-    /// The parameter string of LightGBM.
+    /// The parameter string of LightGBM. More than one thread a fit may change the last bits of sums.
     func text(classCount: Int) -> String {
         """
-        objective=multiclass num_class=\(classCount) num_iterations=\(rounds) learning_rate=\(learningRate) num_leaves=\(leaves) \
-        min_data_in_leaf=\(minDataInLeaf) min_sum_hessian_in_leaf=\(minSumHessianInLeaf) lambda_l2=\(lambdaL2) \
-        max_bin=\(maxBin) min_data_in_bin=\(minDataInBin) feature_fraction=\(featureFraction) \
-        bagging_fraction=\(baggingFraction) bagging_freq=\(baggingFrequency) seed=\(seed) num_threads=\(threads) \
-        boost_from_average=true deterministic=true force_row_wise=true feature_pre_filter=false enable_bundle=false verbosity=-1
+        objective=multiclass num_class=\(classCount) num_iterations=\(rounds) learning_rate=\(learningRate) \
+        num_leaves=\(leaves) min_data_in_leaf=\(minDataInLeaf) min_sum_hessian_in_leaf=\(minSumHessianInLeaf) \
+        lambda_l2=\(lambdaL2) max_bin=\(maxBin) min_data_in_bin=\(minDataInBin) feature_fraction=\(featureFraction) \
+        bagging_fraction=\(baggingFraction) bagging_freq=\(baggingFrequency) seed=\(seed) num_threads=1 \
+        boost_from_average=true deterministic=true force_row_wise=true feature_pre_filter=false enable_bundle=false \
+        verbosity=-1
         """
     }
 }

@@ -20,7 +20,8 @@ public struct FoldModel: Hashable, Sendable {
     }
 }
 
-/// Combiners of one coalition of models, each trained on all folds but one, and what they predict for the fold kept out.
+/// Combiners of one coalition of models, each trained on all folds but one, and what they predict for the fold kept
+/// out.
 public struct CrossFit: Sendable {
     /// The coalition, ascending; the combiners' columns are in this order, then in class order.
     public let coalition: [ModelVersionID]

@@ -10,7 +10,8 @@ public final class LightGBM: Sendable {
     public let path: String
     /// SHA-256 of that file; recorded beside the evidence.
     public let sha256: ContentDigest
-    /// The release, e.g. `4.7.0`; `unrecognised` for a build whose digest is not known here, since the C API does not tell.
+    /// The release, e.g. `4.7.0`; `unrecognised` for a build whose digest is not known here, since the C API does not
+    /// tell.
     public let version: String
     let functions: clgbm_functions
 
@@ -22,8 +23,9 @@ public final class LightGBM: Sendable {
 
     /// Whether `OMP_WAIT_POLICY=PASSIVE` is in the environment of this process.
     ///
-    /// LightGBM's OpenMP threads otherwise spin while they wait, which on busy cores made training 15 to 30 times slower.
-    /// The OpenMP run-time reads its environment when it is loaded, so a worker re-executes itself with the variable set.
+    /// LightGBM's OpenMP threads otherwise spin while they wait, which on busy cores made training 15 to 30 times
+    /// slower. The OpenMP run-time reads its environment when it is loaded, so a worker re-executes itself with the
+    /// variable set.
     public static var environmentIsReady: Bool {
         ProcessInfo.processInfo.environment["OMP_WAIT_POLICY"]?.uppercased() == "PASSIVE"
     }
@@ -36,13 +38,15 @@ public final class LightGBM: Sendable {
     public static func load(path: String? = nil) throws(BoostingError) -> LightGBM {
         guard environmentIsReady else {
             throw BoostingError(
-                .environmentNotReady, "training needs OMP_WAIT_POLICY=PASSIVE in the environment; set it before the program starts")
+                .environmentNotReady,
+                "training needs OMP_WAIT_POLICY=PASSIVE in the environment; set it before the program starts")
         }
         let candidates = candidates(path: path, environment: ProcessInfo.processInfo.environment)
         guard let found = candidates.first(where: FileManager.default.fileExists(atPath:)) else {
             throw BoostingError(
                 .libraryMissing,
-                "LightGBM's library is not at \(candidates.joined(separator: " nor at ")); run deploy/setup, or name it in LIGHTGBM_LIBRARY")
+                "LightGBM's library is not at \(candidates.joined(separator: " nor at ")); "
+                    + "run deploy/setup, or name it in LIGHTGBM_LIBRARY")
         }
         return try LightGBM(loading: found)
     }

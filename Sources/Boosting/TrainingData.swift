@@ -28,17 +28,19 @@ final class TrainingData {
         self.parameters = parameters
         rowCount = labels.count
         columnCount = names.count
-        try library.check("setting labels", functions.dataset_set_field(handle, "label", labels, Int32(labels.count), Int32(CLGBM_FLOAT32)))
+        try library.check(
+            "setting labels",
+            functions.dataset_set_field(handle, "label", labels, Int32(labels.count), Int32(CLGBM_FLOAT32)))
         try library.check("naming columns", Self.setNames(names, of: handle, functions))
     }
 
     private init(copying other: TrainingData) throws(BoostingError) {
-        let (functions, parameters, rows) = (other.library.functions, other.parameters, (0..<Int32(other.rowCount)).map { $0 })
+        let rows = Array(0..<Int32(other.rowCount))
         handle = try other.library.handle("copying a data set") { handle in
-            functions.dataset_get_subset(other.handle, rows, Int32(rows.count), parameters, &handle)
+            other.library.functions.dataset_get_subset(other.handle, rows, Int32(rows.count), other.parameters, &handle)
         }
         library = other.library
-        self.parameters = parameters
+        parameters = other.parameters
         rowCount = other.rowCount
         columnCount = other.columnCount
     }
@@ -50,10 +52,12 @@ final class TrainingData {
     /// - Returns: nil where the first part has no column that varies: LightGBM cannot add columns to an empty set.
     static func joining(_ parts: [TrainingData]) throws(BoostingError) -> TrainingData? {
         guard let first = parts.first, try first.hasVaryingColumn() else { return nil }
-        // Adding columns changes the set they are added to, and the only copy that the C API offers is a subset of all rows.
+        // Adding columns changes the set they are added to, and the only copy that the C API offers is a subset of all
+        // rows.
         let joined = try TrainingData(copying: first)
         for part in parts.dropFirst() {
-            try joined.library.check("adding columns", joined.library.functions.dataset_add_features_from(joined.handle, part.handle))
+            try joined.library.check(
+                "adding columns", joined.library.functions.dataset_add_features_from(joined.handle, part.handle))
         }
         return joined
     }
@@ -61,13 +65,16 @@ final class TrainingData {
     private func hasVaryingColumn() throws(BoostingError) -> Bool {
         for column in 0..<columnCount {
             var bins: Int32 = 0
-            try library.check("counting bins", library.functions.dataset_get_feature_num_bin(handle, Int32(column), &bins))
+            try library.check(
+                "counting bins", library.functions.dataset_get_feature_num_bin(handle, Int32(column), &bins))
             if bins > 0 { return true }
         }
         return false
     }
 
-    private static func setNames(_ names: [String], of handle: UnsafeMutableRawPointer, _ functions: clgbm_functions) -> Int32 {
+    private static func setNames(
+        _ names: [String], of handle: UnsafeMutableRawPointer, _ functions: clgbm_functions
+    ) -> Int32 {
         let bytes = names.flatMap { $0.utf8CString }
         return bytes.withUnsafeBufferPointer { bytes in
             var offset = 0

@@ -34,8 +34,9 @@ const struct clgbm_functions *clgbm_load(const char *path, char *error, size_t e
         {"LGBM_BoosterPredictForMat", &functions.booster_predict_for_mat},
         {"LGBM_BoosterFree", &functions.booster_free},
     };
-    _Static_assert(sizeof functions == sizeof bindings / sizeof bindings[0] * sizeof(void *), "one binding for each function");
-    for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++) {
+    const size_t count = sizeof bindings / sizeof bindings[0];
+    _Static_assert(sizeof functions == sizeof bindings / sizeof bindings[0] * sizeof(void *), "one binding each");
+    for (size_t i = 0; i < count; i++) {
         void *symbol = dlsym(library, bindings[i].name);
         if (!symbol) {
             snprintf(error, error_capacity, "it has no function %s", bindings[i].name);

@@ -19,7 +19,8 @@ public struct Budget: Hashable, Sendable, Codable {
 
     /// Creates a budget.
     public init(
-        members: Int = 6, latencyMilliseconds: Double? = nil, latencyRule: LatencyRule = .parallelMax, costUSDPer10k: Double? = nil
+        members: Int = 6, latencyMilliseconds: Double? = nil, latencyRule: LatencyRule = .parallelMax,
+        costUSDPer10k: Double? = nil
     ) {
         self.members = members
         self.latencyMilliseconds = latencyMilliseconds
@@ -81,7 +82,8 @@ extension Decoder {
         let known = Key.allCases.map(\.stringValue)
         for key in try container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
             throw EnsembleModelError(
-                .invalidPolicy, "unknown \(what) switch '\(key.stringValue.prefix(40))'; known are: \(known.joined(separator: ", "))")
+                .invalidPolicy,
+                "unknown \(what) switch '\(key.stringValue.prefix(40))'; known are: \(known.joined(separator: ", "))")
         }
     }
 }

@@ -4,10 +4,11 @@ extension CanonicalValue {
 
     /// The canonical form of an encodable value, by its own keys.
     ///
-    /// Doubles and floats become the 16 hexadecimal digits of their 64-bit form, optional members without a value are left out.
+    /// Doubles and floats become the 16 hexadecimal digits of their 64-bit form, optional members without a value are
+    /// left out.
     ///
-    /// - Throws: ``EnsembleModelError`` with code `invalidCanonicalForm` for an integer of magnitude 2^53 or more, or a value
-    ///   that encodes nothing; whatever the value's own `encode(to:)` throws.
+    /// - Throws: ``EnsembleModelError`` with code `invalidCanonicalForm` for an integer of magnitude 2^53 or more, or a
+    ///   value that encodes nothing; whatever the value's own `encode(to:)` throws.
     public init(encoding value: some Encodable) throws {
         let node = CanonicalNode()
         try node.encode(value, at: [])
@@ -24,7 +25,8 @@ extension Evidence {
     }
 }
 
-/// One place of the value being built; containers are references because `Encoder` hands them out before they are filled.
+/// One place of the value being built; containers are references because `Encoder` hands them out before they are
+/// filled.
 private final class CanonicalNode {
     private enum Content {
         case empty
@@ -78,7 +80,8 @@ private final class CanonicalNode {
 
     func set(_ value: some BinaryInteger, at path: [any CodingKey]) throws {
         guard value.magnitude < CanonicalValue.maximumInteger.magnitude else {
-            throw EnsembleModelError(.invalidCanonicalForm, "\(value)\(path.place) is not below 2^53 in magnitude: give it as text")
+            throw EnsembleModelError(
+                .invalidCanonicalForm, "\(value)\(path.place) is not below 2^53 in magnitude: give it as text")
         }
         content = .leaf(.integer(Int64(value)))
     }
@@ -130,7 +133,9 @@ private struct Members<Key: CodingKey>: KeyedEncodingContainerProtocol {
         try node.member(key.stringValue).encode(value, at: codingPath + [key])
     }
 
-    func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) -> KeyedEncodingContainer<Nested> {
+    func nestedContainer<Nested: CodingKey>(
+        keyedBy type: Nested.Type, forKey key: Key
+    ) -> KeyedEncodingContainer<Nested> {
         encoder(key).container(keyedBy: type)
     }
 

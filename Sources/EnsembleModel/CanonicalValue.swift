@@ -32,7 +32,8 @@ public enum CanonicalValue: Hashable, Sendable {
         case .bool(let value): output += (value ? "true" : "false").utf8
         case .integer(let value): output += String(value).utf8
         case .string(let value): Self.write(value, to: &output)
-        case .array(let values): Self.write(values, between: ("[", "]"), to: &output) { value, output in value.write(to: &output) }
+        case .array(let values):
+            Self.write(values, between: ("[", "]"), to: &output) { value, output in value.write(to: &output) }
         case .object(let members):
             Self.write(members.sorted { $0.key.precedes($1.key) }, between: ("{", "}"), to: &output) { member, output in
                 Self.write(member.key, to: &output)

@@ -30,9 +30,11 @@ public struct DecisionRecord: Hashable, Sendable, Codable {
     public var decidedAt: Date
 
     public init(
-        id: Int64, ensemble: String, kind: EvaluationKind, evaluation: Int64, submission: Int64?, model: ModelVersionID?,
+        id: Int64, ensemble: String, kind: EvaluationKind, evaluation: Int64, submission: Int64?,
+        model: ModelVersionID?,
         verdict: Verdict, reason: String, admission: Policy.Admission, policyVersion: Int, preset: Policy.Preset,
-        membersBefore: [ModelVersionID], membersAfter: [ModelVersionID], retired: [ModelVersionID], metrics: [MetricsRow],
+        membersBefore: [ModelVersionID], membersAfter: [ModelVersionID], retired: [ModelVersionID],
+        metrics: [MetricsRow],
         utilities: [UtilityScore], evidence: ContentDigest, sequence: Int?, decidedAt: Date
     ) {
         self.id = id
@@ -57,7 +59,8 @@ public struct DecisionRecord: Hashable, Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, ensemble, kind, evaluation, submission, model, verdict, reason, admission, preset, retired, metrics, utilities
+        case id, ensemble, kind, evaluation, submission, model, verdict, reason, admission, preset, retired, metrics,
+            utilities
         case evidence, sequence
         case policyVersion = "policy_version"
         case membersBefore = "members_before"

@@ -58,7 +58,8 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
     public var createdBy: String
 
     public init(
-        name: String, description: String, classes: [String], epoch: Epoch, policy: Policy, policyVersion: Int, sequence: Int,
+        name: String, description: String, classes: [String], epoch: Epoch, policy: Policy, policyVersion: Int,
+        sequence: Int,
         manifest: ContentDigest?, members: [ModelVersionID], candidateCount: Int, createdAt: Date, createdBy: String
     ) {
         self.name = name

@@ -45,11 +45,14 @@ public struct Combiner: Hashable, Sendable {
     public let digest: ContentDigest
     /// Number of trees.
     public let treeCount: Int
+    /// Rows to check a scorer of the text with.
+    public let golden: GoldenRows
 
     /// Creates a combiner and its digest from its text.
-    public init(text: [UInt8], treeCount: Int) {
+    public init(text: [UInt8], treeCount: Int, golden: GoldenRows) {
         self.text = text
         self.treeCount = treeCount
+        self.golden = golden
         digest = .of(text)
     }
 }

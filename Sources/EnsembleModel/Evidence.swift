@@ -155,7 +155,8 @@ public struct Evidence: Hashable, Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case schema, kind, challenger, validation, inputs, policy, library, preset, closeness, tried, ranking, verdict, reason
+        case schema, kind, challenger, validation, inputs, policy, library, preset, closeness, tried, ranking, verdict,
+            reason
         case metrics, utilities, combiner
         case epochSalt = "epoch_salt"
         case rowCount = "rows"

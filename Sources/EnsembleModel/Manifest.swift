@@ -53,9 +53,13 @@ public struct Manifest: Hashable, Sendable, Codable {
         public var format: String
 
         public init(_ combiner: Combiner) {
-            sha256 = combiner.digest
-            bytes = combiner.text.count
-            trees = combiner.treeCount
+            self.init(sha256: combiner.digest, bytes: combiner.text.count, trees: combiner.treeCount)
+        }
+
+        public init(sha256: ContentDigest, bytes: Int, trees: Int) {
+            self.sha256 = sha256
+            self.bytes = bytes
+            self.trees = trees
             format = "lightgbm-text-v4"
         }
     }
@@ -81,12 +85,14 @@ public struct Manifest: Hashable, Sendable, Codable {
     /// Members in model order: the order of the combiner's columns.
     public var members: [Member]
     public var combiner: CombinerReference
+    /// Rows to check a node's scoring with.
+    public var golden: GoldenRows
 
     /// Creates a manifest and its ``contentID``.
     public init(
         ensemble: String, generation: Int, sequence: Int, previousSHA256: ContentDigest?, createdAt: Int64,
         reason: PromotionKind, admission: Policy.Admission, decisionID: Int64, classes: [String], members: [Member],
-        combiner: CombinerReference
+        combiner: CombinerReference, golden: GoldenRows
     ) throws {
         self.ensemble = ensemble
         self.generation = generation
@@ -99,6 +105,7 @@ public struct Manifest: Hashable, Sendable, Codable {
         self.classes = classes
         self.members = members
         self.combiner = combiner
+        self.golden = golden
         contentID = try Self.contentID(ensemble: ensemble, classes: classes, members: members, combiner: combiner)
     }
 
@@ -123,7 +130,7 @@ public struct Manifest: Hashable, Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case schema, ensemble, generation, sequence, reason, admission, classes, members, combiner
+        case schema, ensemble, generation, sequence, reason, admission, classes, members, combiner, golden
         case previousSHA256 = "previous_sha256"
         case contentID = "content_id"
         case createdAt = "created_at"

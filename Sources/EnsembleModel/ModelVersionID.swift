@@ -23,7 +23,8 @@ public struct ModelVersionID: Hashable, Comparable, Sendable, CustomStringConver
     public init(_ text: some StringProtocol) throws(EnsembleModelError) {
         let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2 else {
-            throw EnsembleModelError(.invalidName, "'\(text.prefix(80))' is not a model version: write it as name@version, such as minilm@3")
+            throw EnsembleModelError(
+                .invalidName, "'\(text.prefix(80))' is not a model version: write it as name@version, such as minilm@3")
         }
         try self.init(name: String(parts[0]), version: String(parts[1]))
     }

@@ -17,8 +17,10 @@ public struct ModelMetadata: Hashable, Sendable, Codable {
     public var tags: [String: String]
 
     public init(
-        kind: String? = nil, description: String? = nil, artifactURI: String? = nil, artifactSHA256: ContentDigest? = nil,
-        endpoint: String? = nil, latencyNanoseconds: Int64? = nil, costNanoUSDPerRow: Int64? = nil, tags: [String: String] = [:]
+        kind: String? = nil, description: String? = nil, artifactURI: String? = nil,
+        artifactSHA256: ContentDigest? = nil,
+        endpoint: String? = nil, latencyNanoseconds: Int64? = nil, costNanoUSDPerRow: Int64? = nil,
+        tags: [String: String] = [:]
     ) {
         self.kind = kind
         self.description = description
@@ -31,7 +33,9 @@ public struct ModelMetadata: Hashable, Sendable, Codable {
     }
 
     /// What the model costs a row.
-    public var cost: ModelCost { ModelCost(latencyNanoseconds: latencyNanoseconds, costNanoUSDPerRow: costNanoUSDPerRow) }
+    public var cost: ModelCost {
+        ModelCost(latencyNanoseconds: latencyNanoseconds, costNanoUSDPerRow: costNanoUSDPerRow)
+    }
 
     enum CodingKeys: String, CodingKey {
         case kind, description, endpoint, tags
@@ -54,7 +58,8 @@ public struct ModelVersionRecord: Hashable, Sendable, Codable {
     public var memberOf: [String]
 
     public init(
-        id: ModelVersionID, metadata: ModelMetadata, createdAt: Date, createdBy: String, ensembles: [String], memberOf: [String]
+        id: ModelVersionID, metadata: ModelMetadata, createdAt: Date, createdBy: String, ensembles: [String],
+        memberOf: [String]
     ) {
         self.id = id
         self.metadata = metadata

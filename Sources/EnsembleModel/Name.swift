@@ -11,7 +11,9 @@ public enum Name {
     /// - Throws: ``EnsembleModelError`` with code `invalidName`.
     public static func check(_ name: some StringProtocol, as what: String) throws(EnsembleModelError) {
         guard let first = name.utf8.first, name.utf8.count <= maximumLength, isAlphanumeric(first),
-            name.utf8.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") })
+            name.utf8.allSatisfy({
+                isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
+            })
         else {
             throw EnsembleModelError(
                 .invalidName,
@@ -22,7 +24,9 @@ public enum Name {
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "A")...UInt8(ascii: "Z"):
+            true
         default: false
         }
     }

@@ -42,7 +42,9 @@ public struct Policy: Hashable, Sendable, Codable {
         guard (1...64).contains(budget.members) else {
             throw EnsembleModelError(.invalidPolicy, "budget.members is \(budget.members); it must be between 1 and 64")
         }
-        for (name, value) in [("budget.latency_ms", budget.latencyMilliseconds), ("budget.cost_usd_per_10k", budget.costUSDPer10k)] {
+        for (name, value) in [
+            ("budget.latency_ms", budget.latencyMilliseconds), ("budget.cost_usd_per_10k", budget.costUSDPer10k),
+        ] {
             guard let value else { continue }
             guard value.isFinite, value > 0 else {
                 throw EnsembleModelError(.invalidPolicy, "\(name) is \(value); it must be a positive number")

@@ -15,7 +15,8 @@ public struct Predictions: Hashable, Sendable {
     /// - Throws: ``EnsembleModelError`` with code `invalidShape` when the count is not a multiple of `classCount`.
     public init(values: [Float], classCount: Int) throws(EnsembleModelError) {
         guard classCount > 0, values.count.isMultiple(of: classCount) else {
-            throw EnsembleModelError(.invalidShape, "\(values.count) probabilities are not whole rows of \(classCount) classes")
+            throw EnsembleModelError(
+                .invalidShape, "\(values.count) probabilities are not whole rows of \(classCount) classes")
         }
         self.values = values
         self.classCount = classCount

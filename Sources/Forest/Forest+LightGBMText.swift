@@ -37,18 +37,20 @@ extension Forest {
 
     /// Checks the header.
     private static func shape(_ text: LightGBMText) throws(ForestError) -> (classCount: Int, featureCount: Int) {
-        func value(_ key: String) throws(ForestError) -> ArraySlice<UInt8> { try text.value(key, in: text.header, of: "the header") }
         func integer(_ key: String, in range: ClosedRange<Int>) throws(ForestError) -> Int {
-            let values = try LightGBMText.integers(value(key), as: key, of: "the header")
-            guard values.count == 1, let value = values.first, range.contains(value) else {
-                throw ForestError(.malformed, "\(key) in the header is not a number from \(range.lowerBound) to \(range.upperBound)")
+            let values = try LightGBMText.integers(text.header(key), count: 1, as: key, of: "the header")
+            guard let value = values.first, range.contains(value) else {
+                throw ForestError(
+                    .malformed, "\(key) in the header is not a number from \(range.lowerBound) to \(range.upperBound)")
             }
             return value
         }
-        let version = try String(decoding: value("version").prefix(40), as: UTF8.self)
-        guard version == "v4" else { throw ForestError(.unsupported, "the text model is of version '\(version)'; only v4 is read") }
+        let version = try String(decoding: text.header("version").prefix(40), as: UTF8.self)
+        guard version == "v4" else {
+            throw ForestError(.unsupported, "the text model is of version '\(version)'; only v4 is read")
+        }
         let classCount = try integer("num_class", in: 2...4096)
-        guard try value("objective").elementsEqual("multiclass num_class:\(classCount)".utf8) else {
+        guard try text.header("objective").elementsEqual("multiclass num_class:\(classCount)".utf8) else {
             throw ForestError(.unsupported, "the objective is not 'multiclass num_class:\(classCount)'")
         }
         guard try integer("num_tree_per_iteration", in: 1...4096) == classCount else {
@@ -58,8 +60,8 @@ extension Forest {
             throw ForestError(.unsupported, "a random forest (average_output) is not read")
         }
         let featureCount = try integer("max_feature_idx", in: 0...1_048_575) + 1
-        for key in ["feature_names", "feature_infos"] where try LightGBMText.words(value(key)).count != featureCount {
-            throw ForestError(.malformed, "\(key) in the header does not have \(featureCount) entries")
+        for key in ["feature_names", "feature_infos"] {
+            _ = try LightGBMText.words(text.header(key), count: featureCount, as: key, of: "the header")
         }
         return (classCount, featureCount)
     }
@@ -78,7 +80,9 @@ private struct TreeReader {
         guard leafCount - 1 <= nodeLimit else {
             throw ForestError(.tooLarge, "tree \(number) exceeds the number of nodes that all trees may have together")
         }
-        guard try single("num_cat") == 0 else { throw ForestError(.unsupported, "tree \(number) has categorical splits") }
+        guard try single("num_cat") == 0 else {
+            throw ForestError(.unsupported, "tree \(number) has categorical splits")
+        }
         guard try single("is_linear") == 0 else { throw ForestError(.unsupported, "tree \(number) has linear leaves") }
         let decisions = try integers("decision_type", leafCount - 1)
         let tree = Tree(
@@ -110,7 +114,9 @@ private struct TreeReader {
         for node in 0..<tree.nodeCount {
             var count = 0
             for child in [tree.leftChildren[node], tree.rightChildren[node]] {
-                guard child < tree.nodeCount, ~child < tree.leafCount else { throw malformed("node \(node) has no child \(child)") }
+                guard child < tree.nodeCount, ~child < tree.leafCount else {
+                    throw malformed("node \(node) has no child \(child)")
+                }
                 // LightGBM numbers a child after its parent, so no walk through a tree can go round.
                 guard child < 0 || child > node, child >= 0 ? !nodeTaken[child] : !leafTaken[~child] else {
                     throw malformed("node \(node) has child \(child), which is its ancestor or another node's child")
@@ -138,10 +144,10 @@ private struct TreeReader {
         return rules
     }
 
-    /// LightGBM sets values of magnitude up to its zero threshold to 0 before it compares them. With thresholds in that range
-    /// moved to its edge a plain comparison decides the same, and no value has to be changed.
+    /// LightGBM sets values of magnitude up to its zero threshold to 0 before it compares them. With thresholds in that
+    /// range moved to its edge a plain comparison decides the same, and no value has to be changed.
     private static func normalized(_ threshold: Double) -> Double {
-        let zero = ForestScorer.zeroMagnitude
+        let zero = Tree.MissingRule.zeroMagnitude
         guard -zero..<zero ~= threshold else { return threshold }
         return threshold >= 0 ? zero : (-zero).nextDown
     }
@@ -151,15 +157,12 @@ private struct TreeReader {
     }
 
     private func integers(_ key: String, _ count: Int) throws(ForestError) -> [Int] {
-        let values = try LightGBMText.integers(value(key), as: key, of: "tree \(number)")
-        guard values.count == count else { throw malformed("\(key) has \(values.count) values, not \(count)") }
-        return values
+        try LightGBMText.integers(value(key), count: count, as: key, of: "tree \(number)")
     }
 
     private func numbers(_ key: String, _ count: Int, allowingInfinity: Bool = false) throws(ForestError) -> [Double] {
-        let values = try LightGBMText.numbers(value(key), as: key, of: "tree \(number)", allowingInfinity: allowingInfinity)
-        guard values.count == count else { throw malformed("\(key) has \(values.count) values, not \(count)") }
-        return values
+        try LightGBMText.numbers(
+            value(key), count: count, as: key, of: "tree \(number)", allowingInfinity: allowingInfinity)
     }
 
     private func value(_ key: String) throws(ForestError) -> ArraySlice<UInt8> {

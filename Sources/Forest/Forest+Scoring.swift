@@ -9,7 +9,9 @@ extension Forest {
         let count = rows.count / featureCount * classCount
         return [Double](unsafeUninitializedCapacity: count) { scores, initialized in
             scores.initialize(repeating: 0)
-            rows.withUnsafeBufferPointer { rawScores(rows: $0, into: UnsafeMutableBufferPointer(rebasing: scores[..<count])) }
+            rows.withUnsafeBufferPointer {
+                rawScores(rows: $0, into: UnsafeMutableBufferPointer(rebasing: scores[..<count]))
+            }
             initialized = count
         }
     }

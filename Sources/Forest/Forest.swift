@@ -17,9 +17,9 @@ public struct Forest: Hashable, Sendable {
         }
 
         /// What a serving node accepts.
-        public static let accepted = Limits(trees: 8192, nodes: 131_072, bytes: 64 << 20)
+        public static let accepted = Limits(trees: 65_536, nodes: 262_144, bytes: 128 << 20)
         /// What may be published: half, so that no node has to refuse what an older or newer registry publishes.
-        public static let published = Limits(trees: 4096, nodes: 65_536, bytes: 32 << 20)
+        public static let published = Limits(trees: 32_768, nodes: 131_072, bytes: 64 << 20)
     }
 
     /// Trees in the order of the text model.

@@ -10,9 +10,6 @@ struct ForestScorer: Sendable {
         let defaultsLeft: Bool
     }
 
-    /// Values of smaller or equal magnitude are zero to LightGBM: its `kZeroThreshold`, a 32-bit constant.
-    static let zeroMagnitude = Double(Float(1e-35))
-
     private let nodes: [Node]
     private let leafValues: [Double]
     private let roots: [Int32]
@@ -41,7 +38,8 @@ struct ForestScorer: Sendable {
 
     /// Adds up the trees' leaf values for each row, in the order of the trees: the order fixes the last bits.
     func score(
-        rows: UnsafeBufferPointer<Double>, featureCount: Int, into scores: UnsafeMutableBufferPointer<Double>, classCount: Int
+        rows: UnsafeBufferPointer<Double>, featureCount: Int, into scores: UnsafeMutableBufferPointer<Double>,
+        classCount: Int
     ) {
         scores.update(repeating: 0)
         nodes.withUnsafeBufferPointer { nodes in
@@ -54,7 +52,10 @@ struct ForestScorer: Sendable {
                             var next = root
                             while next >= 0 {
                                 let node = nodes[Int(next)]
-                                next = Self.goesLeft(rows[input + Int(node.feature)], at: node) ? node.left : node.right
+                                let value = rows[input + Int(node.feature)]
+                                let goesLeft = node.missingRule.sendsLeft(
+                                    value, threshold: node.threshold, defaultsLeft: node.defaultsLeft)
+                                next = goesLeft ? node.left : node.right
                             }
                             scores[output + column] += leafValues[Int(~next)]
                             column = column + 1 == classCount ? 0 : column + 1
@@ -62,16 +63,6 @@ struct ForestScorer: Sendable {
                     }
                 }
             }
-        }
-    }
-
-    @inline(__always)
-    private static func goesLeft(_ value: Double, at node: Node) -> Bool {
-        switch node.missingRule {
-        case .none: return (value.isNaN ? 0 : value) <= node.threshold
-        case .nan: return value.isNaN ? node.defaultsLeft : value <= node.threshold
-        case .zero:
-            return value.isNaN || value.magnitude <= zeroMagnitude ? node.defaultsLeft : value <= node.threshold
         }
     }
 }

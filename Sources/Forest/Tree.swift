@@ -1,4 +1,5 @@
-/// One decision tree as flat arrays; nodes are numbered from the root (0), a negative child `c` is leaf `-c - 1` (`~c`).
+/// One decision tree as flat arrays; nodes are numbered from the root (0), a negative child `c` is leaf `-c - 1`
+/// (`~c`).
 ///
 /// The numbering, fields and decision bits are those of LightGBM's text model.
 public struct Tree: Hashable, Sendable {
@@ -37,7 +38,8 @@ public struct Tree: Hashable, Sendable {
     public var nodeCount: Int { splitFeatures.count }
 
     init(
-        splitFeatures: [Int], thresholds: [Double], defaultsLeft: [Bool], missingRules: [MissingRule], leftChildren: [Int],
+        splitFeatures: [Int], thresholds: [Double], defaultsLeft: [Bool], missingRules: [MissingRule],
+        leftChildren: [Int],
         rightChildren: [Int], leafValues: [Double], leafCounts: [Int], internalCounts: [Int]
     ) {
         self.splitFeatures = splitFeatures

@@ -92,7 +92,8 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
         case .unauthenticated: 401
         case .forbidden: 403
         case .notFound, .ensembleNotFound, .modelNotFound, .notFounded: 404
-        case .ensembleExists, .modelVersionImmutable, .alreadyFounded, .noCandidates, .idempotencyConflict, .conflict: 409
+        case .ensembleExists, .modelVersionImmutable, .alreadyFounded, .noCandidates, .idempotencyConflict, .conflict:
+            409
         case .lengthRequired: 411
         case .tooLarge: 413
         case .unsupportedMediaType: 415

@@ -46,7 +46,8 @@ struct APIRequest {
             request.headers.add(name: "Content-Type", value: upload.contentType)
             if let encoding = upload.contentEncoding { request.headers.add(name: "Content-Encoding", value: encoding) }
             if let digest = upload.digest {
-                request.headers.add(name: "Content-Digest", value: "sha-256=:\(Data(digest.rawBytes).base64EncodedString()):")
+                request.headers.add(
+                    name: "Content-Digest", value: "sha-256=:\(Data(digest.rawBytes).base64EncodedString()):")
             }
             request.body = upload.body(progress: progress)
         }
@@ -65,7 +66,8 @@ extension String {
         var output: [UInt8] = []
         for byte in utf8 {
             switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"),
                 UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
                 output.append(byte)
             default: output += "%\(CollectionOfOne(byte).hexadecimal.uppercased())".utf8

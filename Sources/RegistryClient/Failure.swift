@@ -21,11 +21,13 @@ struct Refusal: Error {
         if let body, let problem = Self.problem(Data(body.readableBytesView), status: status) {
             error = RegistryClientError(problem)
         } else if [502, 503, 504].contains(status) {
-            error = RegistryClientError(.unreachable, "a gateway answered \(status): the registry behind it cannot be reached")
+            error = RegistryClientError(
+                .unreachable, "a gateway answered \(status): the registry behind it cannot be reached")
         } else {
             let hint = (300..<400).contains(status) ? "; redirects are not followed" : ""
             error = RegistryClientError(
-                .protocolViolation, "the answer was \(status) without a problem document\(hint): is this the registry's address?")
+                .protocolViolation,
+                "the answer was \(status) without a problem document\(hint): is this the registry's address?")
         }
     }
 
@@ -57,7 +59,9 @@ struct Failure {
         var retryAfter: Duration?
         switch thrown {
         case let refusal as Refusal:
-            (error, isTransient, retryAfter) = (refusal.error, [502, 503, 504].contains(refusal.status), refusal.retryAfter)
+            (error, isTransient, retryAfter) = (
+                refusal.error, [502, 503, 504].contains(refusal.status), refusal.retryAfter
+            )
         case let known as RegistryClientError:
             (error, isTransient) = (known, false)
         case is CancellationError:
@@ -67,7 +71,8 @@ struct Failure {
                 .timeout, "\(address) did not answer in time: try again, or allow more time", cause: error)
             isTransient = false
         case let error as HTTPClientError where error == .bodyLengthMismatch:
-            self.error = RegistryClientError(.invalidBody, "the upload changed while it was read: try again", cause: error)
+            self.error = RegistryClientError(
+                .invalidBody, "the upload changed while it was read: try again", cause: error)
             isTransient = false
         default:
             error = RegistryClientError(

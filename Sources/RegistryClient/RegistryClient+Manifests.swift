@@ -72,16 +72,20 @@ extension RegistryClient {
         let bytes = Array(try await collect(response).readableBytesView)
         let digest = ContentDigest.of(bytes)
         guard tag == "\"\(digest.hex)\"" else {
-            throw RegistryClientError(.digestMismatch, "the manifest of \(ensemble) does not have the digest announced: do not use it")
+            throw RegistryClientError(
+                .digestMismatch, "the manifest of \(ensemble) does not have the digest announced: do not use it")
         }
         do {
             let manifest = try APIJSON.decoder().decode(Manifest.self, from: Data(bytes))
             guard manifest.ensemble == ensemble else {
-                throw RegistryClientError(.protocolViolation, "the manifest of \(manifest.ensemble) came where \(ensemble)'s was asked for")
+                throw RegistryClientError(
+                    .protocolViolation, "the manifest of \(manifest.ensemble) came where \(ensemble)'s was asked for")
             }
             return VerifiedManifest(bytes: bytes, digest: digest, manifest: manifest)
         } catch let error as DecodingError {
-            throw RegistryClientError(.protocolViolation, "the manifest of \(ensemble) could not be read: is it of another version?", cause: error)
+            throw RegistryClientError(
+                .protocolViolation, "the manifest of \(ensemble) could not be read: is it of another version?",
+                cause: error)
         }
     }
 }

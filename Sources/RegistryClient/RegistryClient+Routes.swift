@@ -20,7 +20,9 @@ extension RegistryClient {
     }
 
     /// One page of an ensemble's decisions, newest first, without metrics and utilities.
-    public func decisions(ensemble: String, after: String? = nil, limit: Int? = nil) async throws -> Page<DecisionRecord> {
+    public func decisions(
+        ensemble: String, after: String? = nil, limit: Int? = nil
+    ) async throws -> Page<DecisionRecord> {
         try await decode(from: .page(APIPath.decisions(checked(ensemble)), after: after, limit: limit))
     }
 
@@ -35,7 +37,9 @@ extension RegistryClient {
     }
 
     /// One page of an ensemble's promotions, newest first.
-    public func promotions(ensemble: String, after: String? = nil, limit: Int? = nil) async throws -> Page<PromotionRecord> {
+    public func promotions(
+        ensemble: String, after: String? = nil, limit: Int? = nil
+    ) async throws -> Page<PromotionRecord> {
         try await decode(from: .page(APIPath.promotions(checked(ensemble)), after: after, limit: limit))
     }
 

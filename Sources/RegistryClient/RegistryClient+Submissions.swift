@@ -12,7 +12,8 @@ extension RegistryClient {
     ///   - progress: called with the bytes of `predictions` sent so far.
     /// - Returns: the submission, new or from before.
     public func submit(
-        _ model: ModelVersionID, to ensemble: String, metadata: ModelMetadata, predictions: Upload, idempotencyKey: String,
+        _ model: ModelVersionID, to ensemble: String, metadata: ModelMetadata, predictions: Upload,
+        idempotencyKey: String,
         progress: @escaping Upload.Progress = { _ in }
     ) async throws -> SubmissionRecord {
         var request = APIRequest(method: .POST, path: APIPath.submissions(try checked(ensemble)))
@@ -23,13 +24,15 @@ extension RegistryClient {
     }
 
     /// One page of an ensemble's submissions, newest first.
-    public func submissions(ensemble: String, after: String? = nil, limit: Int? = nil) async throws -> Page<SubmissionRecord> {
+    public func submissions(
+        ensemble: String, after: String? = nil, limit: Int? = nil
+    ) async throws -> Page<SubmissionRecord> {
         try await decode(from: .page(APIPath.submissions(checked(ensemble)), after: after, limit: limit))
     }
 
     /// A submission.
     ///
-    /// - Parameter wait: hold the answer until the state is final or its progress changes, at most this long (whole seconds).
+    /// - Parameter wait: hold the answer until the state is final or its progress changes, at most so many whole seconds.
     public func submission(_ id: Int64, wait: Duration? = nil) async throws -> SubmissionRecord {
         try await decode(from: .poll(APIPath.submission(id), wait: wait))
     }

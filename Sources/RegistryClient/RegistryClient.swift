@@ -9,8 +9,8 @@ import RegistryAPI
 
 /// A typed client of the registry's HTTP API: one method a route (see ``APIPath``).
 ///
-/// Every method throws ``RegistryClientError``, or `CancellationError` when its task is cancelled. Repeatable requests are
-/// tried again on connection failures and 503, see ``RetryPolicy``.
+/// Every method throws ``RegistryClientError``, or `CancellationError` when its task is cancelled. Repeatable requests
+/// are tried again on connection failures and 503, see ``RetryPolicy``.
 public struct RegistryClient: Sendable {
     let configuration: RegistryClientConfiguration
     private let httpClient: HTTPClient
@@ -40,7 +40,9 @@ public struct RegistryClient: Sendable {
     }
 
     /// Sends a request, and again where that helps, until `read` has taken its answer.
-    func perform<Result>(_ request: APIRequest, _ read: (HTTPClientResponse) async throws -> Result) async throws -> Result {
+    func perform<Result>(
+        _ request: APIRequest, _ read: (HTTPClientResponse) async throws -> Result
+    ) async throws -> Result {
         var generator = SystemRandomNumberGenerator()
         var attempt = 1
         while true {
@@ -49,11 +51,14 @@ public struct RegistryClient: Sendable {
             } catch {
                 let failure = try Failure(error, address: configuration.baseURL)
                 guard request.isRepeatable, failure.isTransient,
-                    let delay = configuration.retries.delay(after: attempt, retryAfter: failure.retryAfter, using: &generator)
+                    let delay = configuration.retries.delay(
+                        after: attempt, retryAfter: failure.retryAfter, using: &generator)
                 else { throw failure.error }
                 logger.debug(
                     "request failed, trying again",
-                    metadata: ["path": "\(request.path)", "attempt": "\(attempt)", "reason": "\(failure.error.message)"])
+                    metadata: [
+                        "path": "\(request.path)", "attempt": "\(attempt)", "reason": "\(failure.error.message)",
+                    ])
                 attempt += 1
                 try await Task.sleep(for: delay)
             }
@@ -88,7 +93,8 @@ public struct RegistryClient: Sendable {
     /// Sends a request once; an answer that is an error is thrown.
     private func exchange(_ request: APIRequest) async throws -> HTTPClientResponse {
         var deadline = NIODeadline.distantFuture
-        if case .upload = request.content {} else {
+        if case .upload = request.content {
+        } else {
             deadline = .now() + TimeAmount(configuration.timeouts.answer + request.wait)
         }
         let response = try await httpClient.execute(request.http(configuration), deadline: deadline)

@@ -10,8 +10,7 @@ public struct RegistryClientConfiguration: Sendable {
         public var connect: Duration
         /// Until an answer begins, uploads excepted; a long poll adds what it asks the registry to wait.
         public var answer: Duration
-        /// Between two pieces of an upload or an answer. Long uploads are checked while they arrive, so this also bounds
-        /// the time from their last byte to the answer.
+        /// Between two pieces of an upload or an answer, and from an upload's last byte to its answer.
         public var idle: Duration
 
         /// Creates timeouts.
@@ -40,13 +39,15 @@ public struct RegistryClientConfiguration: Sendable {
         baseURL: String, token: String? = nil, timeouts: Timeouts = Timeouts(), retries: RetryPolicy = RetryPolicy(),
         maximumAnswerBytes: Int = 256 << 20
     ) throws(RegistryClientError) {
-        guard let url = URLComponents(string: baseURL), ["http", "https"].contains(url.scheme), url.host?.isEmpty == false,
+        guard let url = URLComponents(string: baseURL), ["http", "https"].contains(url.scheme),
+            url.host?.isEmpty == false,
             url.query == nil, url.fragment == nil
         else {
             throw RegistryClientError(.invalidRequest, "the registry's address must look like http://host:port")
         }
         guard url.user == nil, url.password == nil else {
-            throw RegistryClientError(.invalidRequest, "the registry's address must not hold a password: give a token instead")
+            throw RegistryClientError(
+                .invalidRequest, "the registry's address must not hold a password: give a token instead")
         }
         self.baseURL = String(baseURL.trimmingSuffix("/"))
         self.token = try token.map(Secret.init)
@@ -55,12 +56,13 @@ public struct RegistryClientConfiguration: Sendable {
         self.maximumAnswerBytes = maximumAnswerBytes
     }
 
-    /// Settings of the HTTP client that fit these timeouts: redirects are refused, retries are left to ``RegistryClient``.
+    /// Settings of a fitting HTTP client: redirects are refused, retries are left to ``RegistryClient``.
     public var httpClientConfiguration: HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
             timeout: .init(
-                connect: TimeAmount(timeouts.connect), read: TimeAmount(timeouts.idle), write: TimeAmount(timeouts.idle)))
+                connect: TimeAmount(timeouts.connect), read: TimeAmount(timeouts.idle), write: TimeAmount(timeouts.idle)
+            ))
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = .http1Only
         return configuration

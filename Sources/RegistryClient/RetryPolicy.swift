@@ -1,5 +1,5 @@
-/// How often and how soon a repeatable request is tried again: exponential backoff with full jitter, so that clients that
-/// failed together do not come back together.
+/// How often and how soon a repeatable request is tried again: exponential backoff with full jitter, so that clients
+/// that failed together do not come back together.
 public struct RetryPolicy: Hashable, Sendable {
     /// Attempts in all; 1 never tries again.
     public var attempts: Int

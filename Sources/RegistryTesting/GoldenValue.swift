@@ -2,7 +2,8 @@ public import Foundation
 
 /// A JSON value of a golden file, read by path: `golden["oof"]["log_loss"].double`.
 ///
-/// What is missing or of another kind reads as null, zero or empty (doubles as NaN), which no comparison in a test survives.
+/// What is missing or of another kind reads as null, zero or empty (doubles as NaN), which no comparison in a test
+/// survives.
 public enum GoldenValue: Sendable, Decodable {
     case null
     case bool(Bool)

@@ -51,8 +51,11 @@ public struct SharedData: Sendable {
         let classes = try Self.lines(folder.appendingPathComponent("classes.txt"))
         let rows = try Self.lines(folder.appendingPathComponent("labels.csv")).dropFirst().map { line in
             let fields = line.components(separatedBy: ",")
-            guard fields.count >= 3, let label = classes.firstIndex(of: fields[1]) else { throw MalformedFixture("labels.csv: \(line)") }
-            return ValidationSet.Row(id: fields[0], label: label, group: fields[2], slice: fields.count > 3 ? fields[3] : nil)
+            guard fields.count >= 3, let label = classes.firstIndex(of: fields[1]) else {
+                throw MalformedFixture("labels.csv: \(line)")
+            }
+            return ValidationSet.Row(
+                id: fields[0], label: label, group: fields[2], slice: fields.count > 3 ? fields[3] : nil)
         }
         let validation = try ValidationSet(classes: classes, rows: rows)
         let position = Dictionary(uniqueKeysWithValues: validation.rowIDs.enumerated().map { ($1, $0) })
@@ -74,7 +77,9 @@ public struct SharedData: Sendable {
         var values = [Float](repeating: .nan, count: position.count * classCount)
         for line in try lines(file).dropFirst() {
             let fields = line.components(separatedBy: ",")
-            guard fields.count == classCount + 1, let row = position[fields[0]] else { throw MalformedFixture("\(file.path): \(line)") }
+            guard fields.count == classCount + 1, let row = position[fields[0]] else {
+                throw MalformedFixture("\(file.path): \(line)")
+            }
             for column in 0..<classCount {
                 guard let value = Double(fields[column + 1]) else { throw MalformedFixture("\(file.path): \(line)") }
                 values[row * classCount + column] = Float(value)

@@ -1,1 +1,4 @@
-print("frame")
+import Foundation
+import RegistryCommands
+
+exit(await RegistryProgram.run(Array(CommandLine.arguments.dropFirst())))

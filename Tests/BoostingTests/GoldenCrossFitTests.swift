@@ -29,7 +29,8 @@ struct GoldenCrossFitTests {
             let models = try data.models(golden["models"])
             let withGroup = golden["columns"].string == "probability+group"
             let fit = try crossFitter(data, parameters, models: models, withGroup: withGroup).fit(models)
-            let scores = Scores(fit.probabilities, labels: data.validation.labels, classCount: data.validation.classCount)
+            let scores = Scores(
+                fit.probabilities, labels: data.validation.labels, classCount: data.validation.classCount)
             #expect(abs(scores.logLoss - golden["log_loss"].double) < 1e-9, "\(golden)")
             #expect(abs(scores.accuracy - golden["accuracy"].double) < 1e-9, "\(golden)")
         }
@@ -43,7 +44,8 @@ struct GoldenCrossFitTests {
             return Int((UInt64(digest.prefix(16), radix: 16) ?? 0) % 5)
         }
         let fitter = try CrossFitter(
-            library: .load(), labels: data.validation.labels, folds: folds, foldCount: 5, classCount: data.validation.classCount,
+            library: .load(), labels: data.validation.labels, folds: folds, foldCount: 5,
+            classCount: data.validation.classCount,
             parameters: parameters)
         for model in models ?? data.models {
             let predictions = try #require(data.predictions[model])
@@ -64,7 +66,9 @@ struct GoldenCrossFitTests {
         var counts = [Double](repeating: 0, count: groupCount)
         for (row, group) in groups.enumerated() {
             counts[group] += 1
-            for column in 0..<classCount { sums[group * classCount + column] += Double(predictions[row: row, class: column]) }
+            for column in 0..<classCount {
+                sums[group * classCount + column] += Double(predictions[row: row, class: column])
+            }
         }
         return groups.enumerated().flatMap { row, group in
             let values = (0..<classCount).map { Double(predictions[row: row, class: $0]) }
@@ -85,7 +89,8 @@ private struct Scores {
         var truths = hits
         for (row, label) in labels.enumerated() {
             let values = probabilities[row * classCount..<(row + 1) * classCount]
-            let best = values.indices.reduce(values.startIndex) { values[$1] > values[$0] ? $1 : $0 } - values.startIndex
+            let best =
+                values.indices.reduce(values.startIndex) { values[$1] > values[$0] ? $1 : $0 } - values.startIndex
             logLoss -= log(min(max(values[values.startIndex + label], 1e-7), 1 - 1e-7))
             claims[best] += 1
             truths[label] += 1
@@ -93,6 +98,8 @@ private struct Scores {
         }
         logLoss /= Double(labels.count)
         accuracy = hits.reduce(0, +) / Double(labels.count)
-        macroF1 = (0..<classCount).map { hits[$0] == 0 ? 0 : 2 * hits[$0] / (claims[$0] + truths[$0]) }.reduce(0, +) / Double(classCount)
+        macroF1 =
+            (0..<classCount).map { hits[$0] == 0 ? 0 : 2 * hits[$0] / (claims[$0] + truths[$0]) }.reduce(0, +)
+            / Double(classCount)
     }
 }

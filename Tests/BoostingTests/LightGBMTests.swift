@@ -35,12 +35,15 @@ struct LightGBMTests {
         #expect(LightGBM.candidates(path: nil, environment: environment) == ["/opt/a.so"])
         #expect(
             LightGBM.candidates(path: nil, environment: ["HOME": "/home/u"]) == [
-                "/usr/local/lib/ensemble-registry/lib_lightgbm.so", "/home/u/.local/lib/ensemble-registry/lib_lightgbm.so",
+                "/usr/local/lib/ensemble-registry/lib_lightgbm.so",
+                "/home/u/.local/lib/ensemble-registry/lib_lightgbm.so",
             ])
     }
 
     @Test func textsThatAreNoModelsAreErrors() throws {
         let library = try LightGBM.load()
-        #expect(throws: BoostingError.self) { try library.predict(text: Array("tree\nnothing".utf8), rows: [], raw: true) }
+        #expect(throws: BoostingError.self) {
+            try library.predict(text: Array("tree\nnothing".utf8), rows: [], raw: true)
+        }
     }
 }

@@ -56,7 +56,8 @@ struct CanonicalEncoderTests {
             inputs: [.init(model: model, predictions: .of("p"), cost: ModelCost(latencyNanoseconds: 5))],
             policy: Policy(), policyVersion: 1, library: .init(name: "LightGBM", version: "4.7.0", sha256: .of("l")),
             preset: .small, presetLosses: ["small": 0.5], closeness: [], tried: [], ranking: [], membersBefore: [],
-            membersAfter: [model], verdict: .admit, reason: "", metrics: [], utilities: [], foldModels: [], combiner: nil)
+            membersAfter: [model], verdict: .admit, reason: "", metrics: [], utilities: [], foldModels: [],
+            combiner: nil)
         let digest = try evidence.digest
         #expect(try evidence.digest == digest)
         evidence.presetLosses["small"] = 0.5.nextUp

@@ -14,14 +14,22 @@ struct ForestScoringTests {
     @Test func unusualRulesAndThresholdsAreLightGBMs() throws {
         var random = SplitMix64(seed: 3)
         var model = try TextModel(String(decoding: Self.trained().models[0].text, as: UTF8.self))
-        let thresholds = ["0", "-0", "1e-36", "-1e-36", "1.0000000180025095e-35", "-1.0000000180025095e-35", "1e-30", "inf", "-inf", "0.25"]
+        let thresholds = [
+            "0", "-0", "1e-36", "-1e-36", "1.0000000180025095e-35", "-1.0000000180025095e-35", "1e-30", "inf", "-inf",
+            "0.25",
+        ]
         for tree in model.trees.indices {
             model.trees[tree] = model.trees[tree].map { line in
                 let parts = line.split(separator: "=", omittingEmptySubsequences: false)
                 let count = parts.count == 2 ? parts[1].split(separator: " ").count : 0
                 switch parts[0] {
-                case "decision_type": return "decision_type=" + (0..<count).map { _ in "\(Int.random(in: 0..<6, using: &random) * 2)" }.joined(separator: " ")
-                case "threshold": return "threshold=" + (0..<count).map { _ in thresholds.randomElement(using: &random) ?? "0" }.joined(separator: " ")
+                case "decision_type":
+                    return "decision_type="
+                        + (0..<count).map { _ in "\(Int.random(in: 0..<6, using: &random) * 2)" }.joined(separator: " ")
+                case "threshold":
+                    return "threshold="
+                        + (0..<count).map { _ in thresholds.randomElement(using: &random) ?? "0" }.joined(
+                            separator: " ")
                 default: return line
                 }
             }
@@ -49,11 +57,13 @@ struct ForestScoringTests {
     @Test func theAverageKeepsTheTextAroundTheTrees() throws {
         var wide = TextModel().replacing("feature_infos", "feature_infos=[0.5:2] [0.25:0.5] none")
         wide.trees[0] = wide.trees[0].map { $0.hasPrefix("split_feature=") ? "split_feature=2 2 2" : $0 }
-        let average = try String(decoding: Forest.averaged(lightGBMTexts: [TextModel(), wide].map { Array($0.text.utf8) }), as: UTF8.self)
+        let average = try String(
+            decoding: Forest.averaged(lightGBMTexts: [TextModel(), wide].map { Array($0.text.utf8) }), as: UTF8.self)
         #expect(average.contains("\nfeature_infos=[0.0:2.0] [0.1:0.9] none\n"))
         #expect(average.contains("\nleaf_value=0.05 -0.1 0.15 -0.2\n") && average.contains("\nleaf_value=-0.75\n"))
         #expect(average.contains("\nshrinkage=0.5\n") && average.contains("\nTree=3\n"))
-        #expect(average.hasSuffix("end of trees\n\nfeature_importances:\nc=3\na=2\nb=1\n\nparameters:\n[boosting: gbdt]\nend of parameters\n"))
+        #expect(average.contains("end of trees\n\nfeature_importances:\nc=3\na=2\nb=1\n\nparameters:\n"))
+        #expect(average.hasSuffix("[boosting: gbdt]\nend of parameters\n"))
     }
 
     @Test func theAverageOfOneIsItself() throws {
@@ -64,7 +74,9 @@ struct ForestScoringTests {
     @Test func textsThatDoNotBelongTogetherHaveNoAverage() throws {
         let other = TextModel().replacing("feature_names", "feature_names=a b d")
         for texts in [[], [TextModel(), other]] {
-            let error = #expect(throws: ForestError.self) { try Forest.averaged(lightGBMTexts: texts.map { Array($0.text.utf8) }) }
+            let error = #expect(throws: ForestError.self) {
+                try Forest.averaged(lightGBMTexts: texts.map { Array($0.text.utf8) })
+            }
             #expect(error?.code == .mismatched)
         }
     }
@@ -99,15 +111,18 @@ struct ForestScoringTests {
         var parameters = BoostingParameters.standard
         parameters.rounds = 15
         let fitter = try CrossFitter(
-            library: .load(), labels: labels, folds: labels.indices.map { $0 % 5 }, foldCount: 5, classCount: 3, parameters: parameters)
+            library: .load(), labels: labels, folds: labels.indices.map { $0 % 5 }, foldCount: 5, classCount: 3,
+            parameters: parameters)
         let models = try [ModelVersionID("dense@1"), ModelVersionID("sparse@1")]
         for (index, model) in models.enumerated() {
-            try fitter.add(model, columns: labels.flatMap { label in
-                (0..<3).map { column in
-                    let value = Double.random(in: 0..<1, using: &random) + (column == label ? 0.3 : 0)
-                    return index == 0 ? value : value < 0.3 ? .nan : value < 0.7 ? 0 : value
-                }
-            })
+            try fitter.add(
+                model,
+                columns: labels.flatMap { label in
+                    (0..<3).map { column in
+                        let value = Double.random(in: 0..<1, using: &random) + (column == label ? 0.3 : 0)
+                        return index == 0 ? value : value < 0.3 ? .nan : value < 0.7 ? 0 : value
+                    }
+                })
         }
         return try fitter.fit(models)
     }
@@ -117,10 +132,12 @@ struct ForestScoringTests {
         var random = SplitMix64(seed: 5)
         let zero = Double(Float(1e-35))
         let special: [Double] = [
-            0, -0.0, .nan, .infinity, -.infinity, 1e-36, -1e-36, 1e-35, -1e-35, 1.1e-35, zero, -zero, zero.nextUp, .leastNonzeroMagnitude,
+            0, -0.0, .nan, .infinity, -.infinity, 1e-36, -1e-36, 1e-35, -1e-35, 1.1e-35, zero, -zero, zero.nextUp,
+            .leastNonzeroMagnitude,
         ]
         return (0..<columnCount * 2000).map { index in
-            index.isMultiple(of: 3) ? special.randomElement(using: &random) ?? 0 : Double.random(in: -0.2..<1.3, using: &random)
+            index.isMultiple(of: 3)
+                ? special.randomElement(using: &random) ?? 0 : Double.random(in: -0.2..<1.3, using: &random)
         }
     }
 }

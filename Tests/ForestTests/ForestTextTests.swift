@@ -14,7 +14,8 @@ struct ForestTextTests {
         #expect(tree.leafValues == [0.1, -0.2, 0.3, -0.4] && tree.leafCounts == [10, 20, 30, 40])
         #expect(tree.internalCounts == [100, 40, 60] && tree.nodeCount == 3 && tree.leafCount == 4)
         #expect(forest.trees[1].nodeCount == 0 && forest.trees[1].leafValues == [-1.5])
-        #expect(forest.rawScores(rows: [0.5, 0.3, 9, 0.6, .nan, 0, .nan, .nan, 0]) == [0.3, -1.5, -0.2, -1.5, 0.3, -1.5])
+        #expect(
+            forest.rawScores(rows: [0.5, 0.3, 9, 0.6, .nan, 0, .nan, .nan, 0]) == [0.3, -1.5, -0.2, -1.5, 0.3, -1.5])
     }
 
     @Test(arguments: [
@@ -29,6 +30,7 @@ struct ForestTextTests {
         (TextModel().replacing("max_feature_idx", "max_feature_idx=-1"), "max_feature_idx"),
         (TextModel().replacing("max_feature_idx", "max_feature_idx=3"), "feature_names"),
         (TextModel().replacing("feature_infos", "feature_infos=none none"), "feature_infos"),
+        (TextModel().replacing("label_index", String(repeating: "a\n", count: 100)), "more than 64 lines"),
     ])
     func damagedHeadersAreErrors(model: TextModel, message: String) throws {
         let error = #expect(throws: ForestError.self) { try Forest(lightGBMText: model.text) }
@@ -36,25 +38,35 @@ struct ForestTextTests {
     }
 
     @Test(arguments: [
-        ("num_leaves", "num_leaves=0", "num_leaves is 0"), ("num_leaves", "num_leaves=5", "decision_type has 3 values, not 4"),
-        ("num_leaves", nil, "no num_leaves"), ("num_cat", "num_cat=1", "categorical"), ("is_linear", "is_linear=1", "linear"),
-        ("decision_type", "decision_type=2 1 10", "categorical"), ("decision_type", "decision_type=2 12 10", "decision_type 12"),
-        ("decision_type", "decision_type=2 -2 10", "decision_type -2"), ("decision_type", "decision_type=2 8", "has 2 values"),
+        ("num_leaves", "num_leaves=0", "num_leaves is 0"),
+        ("num_leaves", "num_leaves=5", "decision_type of tree 0 has 3 values, not 4"),
+        ("num_leaves", nil, "no num_leaves"), ("num_cat", "num_cat=1", "categorical"),
+        ("is_linear", "is_linear=1", "linear"),
+        ("decision_type", "decision_type=2 1 10", "categorical"),
+        ("decision_type", "decision_type=2 12 10", "decision_type 12"),
+        ("decision_type", "decision_type=2 -2 10", "decision_type -2"),
+        ("decision_type", "decision_type=2 8", "has 2 values"),
         ("split_feature", "split_feature=0 3 0", "3 columns"), ("split_feature", "split_feature=0 -1 0", "3 columns"),
-        ("split_feature", "split_feature=0  1 0", "''"), ("split_feature", "split_feature=0 1.5 0", "'1.5'"),
+        ("split_feature", "split_feature=0  1", "''"), ("split_feature", "split_feature=0 1.5 0", "'1.5'"),
         ("threshold", "threshold=0.5 nan 0.75", "'nan'"), ("threshold", "threshold=0.5 1e999 0.75", "'1e999'"),
         ("threshold", "threshold=0.5 0x1p3 0.75", "'0x1p3'"), ("threshold", nil, "no threshold"),
-        ("leaf_value", "leaf_value=0.1 inf 0.3 -0.4", "'inf'"), ("leaf_value", "leaf_value=0.1 -0.2 0.3", "has 3 values, not 4"),
+        ("leaf_value", "leaf_value=0.1 inf 0.3 -0.4", "'inf'"),
+        ("leaf_value", "leaf_value=0.1 -0.2 0.3", "has 3 values, not 4"),
         ("left_child", "left_child=3 -1 -2", "no child 3"), ("right_child", "right_child=2 -3 -5", "no child -5"),
         ("right_child", "right_child=2 -3 -2147483648", "no child -2147483648"),
         ("left_child", "left_child=0 -1 -2", "ancestor"), ("left_child", "left_child=1 0 -2", "ancestor"),
-        ("left_child", "left_child=2 -1 -2", "another node's child"), ("left_child", "left_child=1 -3 -2", "another node's child"),
-        ("left_child", "left_child=-1 -2 -2", "node 0 counts 100 rows"), ("leaf_count", "leaf_count=10 21 30 40", "node 2 counts 60 rows"),
-        ("leaf_count", "leaf_count=-10 20 50 40", "counts -10 rows"), ("internal_count", "internal_count=99 40 60", "node 0 counts 99 rows"),
+        ("left_child", "left_child=2 -1 -2", "another node's child"),
+        ("left_child", "left_child=1 -3 -2", "another node's child"),
+        ("left_child", "left_child=-1 -2 -2", "node 0 counts 100 rows"),
+        ("leaf_count", "leaf_count=10 21 30 40", "node 2 counts 60 rows"),
+        ("leaf_count", "leaf_count=-10 20 50 40", "counts -10 rows"),
+        ("internal_count", "internal_count=99 40 60", "node 0 counts 99 rows"),
         ("internal_count", nil, "no internal_count"),
     ])
     func damagedTreesAreErrors(key: String, line: String?, message: String) throws {
-        let error = #expect(throws: ForestError.self) { try Forest(lightGBMText: TextModel().replacingInTree(key, line).text) }
+        let error = #expect(throws: ForestError.self) {
+            try Forest(lightGBMText: TextModel().replacingInTree(key, line).text)
+        }
         #expect(error?.message.contains(message) == true, "\(String(describing: error))")
         #expect(error?.message.contains("tree 0") == true, "\(String(describing: error))")
     }
@@ -64,7 +76,9 @@ struct ForestTextTests {
         func refused(_ old: String, _ new: String) -> String? {
             #expect(text.contains(old))
             guard let range = text.firstRange(of: old) else { return nil }
-            let error = #expect(throws: ForestError.self) { try Forest(lightGBMText: text.replacingCharacters(in: range, with: new)) }
+            let error = #expect(throws: ForestError.self) {
+                try Forest(lightGBMText: text.replacingCharacters(in: range, with: new))
+            }
             return error?.message
         }
         #expect(refused("shrinkage=1\n", "shrinkage=1.0\n")?.contains("tree_sizes") == true)

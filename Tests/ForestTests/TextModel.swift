@@ -8,7 +8,8 @@ struct TextModel {
     ]
     var trees = [
         [
-            "num_leaves=4", "num_cat=0", "split_feature=0 1 0", "split_gain=3 2 1", "threshold=0.5 0.25 0.75", "decision_type=2 8 10",
+            "num_leaves=4", "num_cat=0", "split_feature=0 1 0", "split_gain=3 2 1", "threshold=0.5 0.25 0.75",
+            "decision_type=2 8 10",
             "left_child=1 -1 -2", "right_child=2 -3 -4", "leaf_value=0.1 -0.2 0.3 -0.4", "leaf_weight=1 1 1 1",
             "leaf_count=10 20 30 40", "internal_value=0 0.1 0.2", "internal_weight=0 1 1", "internal_count=100 40 60",
             "is_linear=0", "shrinkage=1",

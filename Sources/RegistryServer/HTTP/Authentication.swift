@@ -1,5 +1,7 @@
-internal import Hummingbird
-internal import RegistryStore
+import EnsembleModel
+import Hummingbird
+import Logging
+import RegistryStore
 
 /// Finds out who is asking from `Authorization: Bearer TOKEN`; routes then require scopes.
 struct Authentication: RouterMiddleware {
@@ -15,7 +17,7 @@ struct Authentication: RouterMiddleware {
             context.identity = try await store.authenticate(secret: String(parts[1]))
         }
         if let identity = context.identity {
-            context.coreContext.logger[metadataKey: "identity"] = .string(identity.name)
+            context.logger[metadataKey: "identity"] = .string(identity.name)
         }
         return try await next(request, context)
     }

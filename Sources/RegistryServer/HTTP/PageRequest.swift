@@ -1,5 +1,5 @@
-internal import Hummingbird
-internal import RegistryAPI
+import Hummingbird
+import RegistryAPI
 
 /// The part of a listing that a request asks for: `?after=KEY&limit=N`.
 struct PageRequest {
@@ -14,7 +14,8 @@ struct PageRequest {
             return
         }
         guard let number = Int(text), (1...limits.pageSize).contains(number) else {
-            throw Problem(.badRequest, detail: "limit is '\(text.prefix(20))'; it must be between 1 and \(limits.pageSize)")
+            throw Problem(
+                .badRequest, detail: "limit is '\(text.prefix(20))'; it must be between 1 and \(limits.pageSize)")
         }
         limit = number
     }

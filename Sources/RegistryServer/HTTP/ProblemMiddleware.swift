@@ -1,9 +1,9 @@
-internal import EnsembleModel
-internal import Hummingbird
-internal import Ingest
-internal import Logging
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import Hummingbird
+import Ingest
+import Logging
+import RegistryAPI
+import RegistryStore
 
 /// Answers every error as problem+json with the request's id, and logs what is the daemon's own fault.
 struct ProblemMiddleware: RouterMiddleware {
@@ -50,12 +50,21 @@ extension Problem {
         case let error as any HTTPResponseError where (400..<500).contains(error.status.code):
             self.init(.badRequest, detail: "the request is malformed: HTTP status \(error.status.code)")
         default:
-            self.init(.internalError, detail: "the registry failed on this request; its log says why under the request's id")
+            self.init(
+                .internalError, detail: "the registry failed on this request; its log says why under the request's id")
         }
     }
 }
 
 extension ProblemCode {
+    init(_ code: IngestError.Code) {
+        switch code {
+        case .refused: self = .invalidUpload
+        case .tooLarge: self = .tooLarge
+        case .spool: self = .internalError
+        }
+    }
+
     init(_ code: StoreError.Code) {
         switch code {
         case .ensembleNotFound: self = .ensembleNotFound
@@ -68,8 +77,9 @@ extension ProblemCode {
         case .noCandidates: self = .noCandidates
         case .idempotencyConflict: self = .idempotencyConflict
         case .conflict: self = .conflict
+        case .invalidValue: self = .badRequest
         case .databaseUnavailable: self = .databaseUnavailable
-        default: self = .internalError
+        case .schemaTooNew, .schemaTooOld, .checksumMismatch, .leaseLost, .corrupt, .internalError: self = .internalError
         }
     }
 }

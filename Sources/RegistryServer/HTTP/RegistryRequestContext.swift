@@ -1,7 +1,7 @@
-internal import EnsembleModel
-internal import Foundation
+import EnsembleModel
+import Foundation
 public import Hummingbird
-internal import RegistryAPI
+import RegistryAPI
 
 /// What a request carries through the router: Hummingbird's core, and who is asking.
 public struct RegistryRequestContext: RequestContext {
@@ -19,7 +19,9 @@ public struct RegistryRequestContext: RequestContext {
     @discardableResult
     func require(_ scopes: Scope...) throws -> TokenRecord {
         guard let identity else {
-            throw Problem(.unauthenticated, detail: "send a valid token: Authorization: Bearer TOKEN (registry tokens create makes one)")
+            throw Problem(
+                .unauthenticated,
+                detail: "send a valid token: Authorization: Bearer TOKEN (registry tokens create makes one)")
         }
         guard identity.scopes.contains(.admin) || scopes.contains(where: identity.scopes.contains) else {
             let needed = scopes.map(\.rawValue).joined(separator: " or ")
@@ -37,7 +39,9 @@ public struct RegistryRequestContext: RequestContext {
     /// A numeric path parameter.
     func identifier(_ name: String) throws -> Int64 {
         let text = try parameter(name)
-        guard let id = Int64(text), id > 0 else { throw Problem(.notFound, detail: "'\(text.prefix(40))' is not an id: ids are numbers") }
+        guard let id = Int64(text), id > 0 else {
+            throw Problem(.notFound, detail: "'\(text.prefix(40))' is not an id: ids are numbers")
+        }
         return id
     }
 }

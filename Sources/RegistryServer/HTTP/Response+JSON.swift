@@ -1,9 +1,9 @@
-internal import Foundation
-internal import HTTPTypes
-internal import Hummingbird
-internal import NIOCore
-internal import NIOFoundationCompat
-internal import RegistryAPI
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOFoundationCompat
+import RegistryAPI
 
 extension Response {
     /// An answer in the API's JSON.
@@ -21,7 +21,8 @@ extension Response {
         if problem.code == .unauthenticated { headers[.wwwAuthenticate] = "Bearer" }
         if problem.status == 503 { headers[.retryAfter] = "1" }
         return Response(
-            status: HTTPResponse.Status(code: problem.status), headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(data: body)))
+            status: HTTPResponse.Status(code: problem.status), headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(data: body)))
     }
 
     /// Content that never changes under its digest: strong ETag, and 304 for a client that has it.

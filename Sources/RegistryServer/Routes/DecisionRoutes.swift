@@ -1,9 +1,9 @@
-internal import EnsembleModel
-internal import HTTPTypes
-internal import Hummingbird
-internal import NIOCore
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import RegistryAPI
+import RegistryStore
 
 /// Models, decisions, promotions.
 struct DecisionRoutes {
@@ -31,7 +31,8 @@ struct DecisionRoutes {
         return try .json(await store.model(ModelVersionID(context.parameter("model"))))
     }
 
-    @Sendable private func listDecisions(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+    @Sendable private func listDecisions(_ request: Request, _ context: RegistryRequestContext) async throws -> Response
+    {
         try context.require(.read)
         let page = try PageRequest(request, limits: limits)
         let items = try await store.decisions(
@@ -39,7 +40,9 @@ struct DecisionRoutes {
         return try .json(page.cut(items, key: \.id))
     }
 
-    @Sendable private func listPromotions(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+    @Sendable private func listPromotions(_ request: Request, _ context: RegistryRequestContext) async throws
+        -> Response
+    {
         try context.require(.read)
         let page = try PageRequest(request, limits: limits)
         let items = try await store.promotions(
@@ -47,7 +50,8 @@ struct DecisionRoutes {
         return try .json(page.cut(items, key: \.sequence))
     }
 
-    @Sendable private func showDecision(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+    @Sendable private func showDecision(_ request: Request, _ context: RegistryRequestContext) async throws -> Response
+    {
         try context.require(.read, .submit)
         return try .json(await store.decision(context.identifier("id")))
     }
@@ -56,6 +60,7 @@ struct DecisionRoutes {
         try context.require(.read, .audit)
         let bytes = try await store.evidence(decision: context.identifier("id"))
         return Response(
-            status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+            status: .ok, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 }

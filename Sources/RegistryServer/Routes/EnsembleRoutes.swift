@@ -1,11 +1,11 @@
-internal import EnsembleModel
-internal import Foundation
-internal import HTTPTypes
-internal import Hummingbird
-internal import Ingest
-internal import NIOCore
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Ingest
+import NIOCore
+import RegistryAPI
+import RegistryStore
 
 /// Ensembles: create, list, show, rows, found.
 struct EnsembleRoutes {
@@ -39,7 +39,8 @@ struct EnsembleRoutes {
         let policy = try query.get("policy").map(decodePolicy) ?? Policy()
         let validation = try await uploads.receiveLabels(request, classes: classes)
         let (record, created) = try await store.createEnsemble(
-            name: name, description: query.get("description") ?? "", validation: validation, policy: policy, actor: identity.name)
+            name: name, description: query.get("description") ?? "", validation: validation, policy: policy,
+            actor: identity.name)
         return try .json(record, status: created ? .created : .ok)
     }
 
@@ -49,7 +50,8 @@ struct EnsembleRoutes {
         } catch let error as EnsembleModelError {
             throw error
         } catch {
-            throw Problem(.invalidPolicy, detail: "the policy is not the JSON of a policy: \(DecodingProblem.describe(error))")
+            throw Problem(
+                .invalidPolicy, detail: "the policy is not the JSON of a policy: \(DecodingProblem.describe(error))")
         }
     }
 
@@ -66,10 +68,11 @@ struct EnsembleRoutes {
         let store = store
         let body = ResponseBody { writer in
             try await writer.write(ByteBuffer(string: "id,group\n"))
-            let chunks = store.validationRows(ensemble: name)
-            for try await block in chunks {
+            try await store.withValidationRows(ensemble: name) { block in
                 var buffer = ByteBuffer()
-                for row in block { buffer.writeString("\(CSVField.quoted(row.id)),\(CSVField.quoted(row.group))\n") }
+                for row in block {
+                    buffer.writeString("\(CSVField.quoted(row.id)),\(CSVField.quoted(row.group))\n")
+                }
                 try await writer.write(buffer)
             }
             try await writer.finish(nil)

@@ -1,7 +1,7 @@
-internal import HTTPTypes
-internal import Hummingbird
-internal import RegistryAPI
-internal import RegistryStore
+import HTTPTypes
+import Hummingbird
+import RegistryAPI
+import RegistryStore
 
 /// Liveness (the process answers) and readiness (the database does, with this program's schema).
 struct HealthRoutes {

@@ -1,8 +1,8 @@
-internal import EnsembleModel
-internal import HTTPTypes
-internal import Hummingbird
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import HTTPTypes
+import Hummingbird
+import RegistryAPI
+import RegistryStore
 
 /// What serving nodes pull: manifests and combiners, with strong ETags.
 struct ManifestRoutes {
@@ -28,12 +28,14 @@ struct ManifestRoutes {
     private func manifest(_ ensemble: String, sequence: Int?, request: Request) async throws -> Response {
         guard let manifest = try await store.manifest(ensemble: ensemble, sequence: sequence) else {
             guard let sequence else {
-                throw Problem(.notFounded, detail: "'\(ensemble)' has no champion yet: registry ensembles found \(ensemble)")
+                throw Problem(
+                    .notFounded, detail: "'\(ensemble)' has no champion yet: registry ensembles found \(ensemble)")
             }
             throw Problem(.notFound, detail: "'\(ensemble)' has no manifest \(sequence)")
         }
         return .content(
-            manifest.bytes, digest: manifest.sha256.hex, type: "application/json", forever: sequence != nil, request: request)
+            manifest.bytes, digest: manifest.sha256.hex, type: "application/json", forever: sequence != nil,
+            request: request)
     }
 
     @Sendable private func combiner(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {

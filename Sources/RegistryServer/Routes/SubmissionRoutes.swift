@@ -1,9 +1,9 @@
-internal import EnsembleModel
-internal import Foundation
-internal import HTTPTypes
-internal import Hummingbird
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import Hummingbird
+import RegistryAPI
+import RegistryStore
 
 /// Submissions and their evaluations.
 struct SubmissionRoutes {
@@ -41,10 +41,12 @@ struct SubmissionRoutes {
     /// What the budget limits must be declared: an undeclared cost would count as nothing.
     private func requireDeclaredCosts(_ metadata: ModelMetadata, policy: Policy) throws {
         if policy.budget.latencyMilliseconds != nil, metadata.latencyNanoseconds == nil {
-            throw Problem(.invalidUpload, detail: "the ensemble has a latency budget: declare the model's latency (latency_ms)")
+            throw Problem(
+                .invalidUpload, detail: "the ensemble has a latency budget: declare the model's latency (latency_ms)")
         }
         if policy.budget.costUSDPer10k != nil, metadata.costNanoUSDPerRow == nil {
-            throw Problem(.invalidUpload, detail: "the ensemble has a cost budget: declare the model's cost (cost_usd_per_10k)")
+            throw Problem(
+                .invalidUpload, detail: "the ensemble has a cost budget: declare the model's cost (cost_usd_per_10k)")
         }
     }
 
@@ -59,14 +61,24 @@ struct SubmissionRoutes {
     @Sendable private func show(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
         try context.require(.read, .submit)
         let id = try context.identifier("id")
-        let record = try await poll(request) { try await store.submission(id) } isFinal: { $0.state.isFinal }
+        let record = try await poll(request) {
+            try await store.submission(id)
+        } isFinal: {
+            $0.state.isFinal
+        }
         return try .json(record)
     }
 
-    @Sendable private func showEvaluation(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+    @Sendable private func showEvaluation(_ request: Request, _ context: RegistryRequestContext) async throws
+        -> Response
+    {
         try context.require(.read, .submit)
         let id = try context.identifier("id")
-        let record = try await poll(request) { try await store.evaluation(id) } isFinal: { $0.state.isFinal }
+        let record = try await poll(request) {
+            try await store.evaluation(id)
+        } isFinal: {
+            $0.state.isFinal
+        }
         return try .json(record)
     }
 
@@ -103,7 +115,8 @@ extension ModelMetadata {
         func number(_ name: String, scale: Double) throws -> Int64? {
             guard let text = query.get(name) else { return nil }
             guard let value = Double(text), value.isFinite, value >= 0, value * scale < 9e15 else {
-                throw Problem(.badRequest, detail: "\(name) is '\(text.prefix(40))'; it must be a number that is not negative")
+                throw Problem(
+                    .badRequest, detail: "\(name) is '\(text.prefix(40))'; it must be a number that is not negative")
             }
             return Int64((value * scale).rounded())
         }
@@ -118,7 +131,8 @@ extension ModelMetadata {
         for tag in query.getAll("tag") {
             let parts = tag.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2, !parts[0].isEmpty, tag.utf8.count <= 1_000, tags.count < 64 else {
-                throw Problem(.badRequest, detail: "tag '\(tag.prefix(40))' is not key=value (at most 64 tags of 1,000 bytes)")
+                throw Problem(
+                    .badRequest, detail: "tag '\(tag.prefix(40))' is not key=value (at most 64 tags of 1,000 bytes)")
             }
             tags[parts[0]] = parts[1]
         }

@@ -1,10 +1,10 @@
-internal import EnsembleModel
-internal import Foundation
-internal import HTTPTypes
-internal import Hummingbird
-internal import NIOFoundationCompat
-internal import RegistryAPI
-internal import RegistryStore
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOFoundationCompat
+import RegistryAPI
+import RegistryStore
 
 /// Tokens: who may do what.
 struct TokenRoutes {
@@ -36,7 +36,8 @@ struct TokenRoutes {
             let known = Scope.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.badRequest, detail: "a token needs at least one scope of: \(known)")
         }
-        let (token, secret) = try await store.createToken(name: wanted.name, scopes: wanted.scopes, actor: identity.name)
+        let (token, secret) = try await store.createToken(
+            name: wanted.name, scopes: wanted.scopes, actor: identity.name)
         return try .json(CreatedToken(token: token, secret: secret), status: .created)
     }
 

@@ -1,1 +1,0 @@
-// Placeholder of the frame; replaced by the module's first file.

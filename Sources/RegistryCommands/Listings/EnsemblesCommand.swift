@@ -1,0 +1,122 @@
+import ArgumentParser
+import EnsembleModel
+import NIOCore
+import RegistryAPI
+import RegistryClient
+
+/// Everything about ensembles.
+struct EnsemblesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ensembles",
+        abstract: "Create, list and found classification tasks.",
+        subcommands: [CreateEnsembleCommand.self, List.self, Show.self, Rows.self, Found.self])
+
+    /// Lists them.
+    struct List: RegistryRequest {
+        static let configuration = CommandConfiguration(commandName: "list", abstract: "Show what there is.")
+
+        @OptionGroup var page: PageOptions
+        @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+        func run(_ client: RegistryClient, _ output: Output) async throws {
+            let page = try await page.collect { try await client.ensembles(after: $0, limit: $1) }
+            try output.emit(page) { page in
+                guard !page.items.isEmpty else {
+                    return "There are no ensembles yet: make one with `registry ensembles create`."
+                }
+                return TextTable(
+                    columns: [
+                        .text("ensemble"), .number("classes"), .number("rows"), .number("candidates"),
+                        .number("members"),
+                        .number("manifest"), .text("created (UTC)"),
+                    ],
+                    rows: page.items.map {
+                        [
+                            $0.name, "\($0.classes.count)", "\($0.epoch.rowCount)", "\($0.candidateCount)",
+                            "\($0.members.count)",
+                            $0.sequence == 0 ? "-" : "\($0.sequence)", Format.date($0.createdAt),
+                        ]
+                    }
+                ).text
+            }
+        }
+    }
+
+    /// Shows one.
+    struct Show: RegistryRequest {
+        static let configuration = CommandConfiguration(
+            commandName: "show", abstract: "See one with its policy and members.")
+
+        @Argument(help: "Ensemble.") var name: String
+        @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+        func run(_ client: RegistryClient, _ output: Output) async throws {
+            try output.emit(try await client.ensemble(name), text: EnsembleText.full)
+        }
+    }
+
+    /// Streams the row ids.
+    struct Rows: RegistryRequest {
+        static let configuration = CommandConfiguration(
+            commandName: "rows",
+            abstract: "Write the validation rows to predict: CSV id,group, in row-id order, without labels.")
+
+        @Argument(help: "Ensemble.") var name: String
+        @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+        func run(_ client: RegistryClient, _ output: Output) async throws {
+            guard !output.json else { throw CommandError(.usage, "rows are CSV; --json does not apply") }
+            // A character may be cut between two pieces: only whole lines are turned into text.
+            var rest = ByteBuffer()
+            try await client.rows(ensemble: name) { piece in
+                rest.writeImmutableBuffer(piece)
+                guard let end = rest.readableBytesView.lastIndex(of: UInt8(ascii: "\n")) else { return }
+                try output.console.write(rest.readString(length: end - rest.readerIndex + 1) ?? "")
+                rest.discardReadBytes()
+            }
+            try output.console.write(String(buffer: rest))
+        }
+    }
+
+    /// Founds one.
+    struct Found: RegistryRequest {
+        static let configuration = CommandConfiguration(
+            commandName: "found", abstract: "Choose the first members out of all candidates and publish manifest 1.")
+
+        @Argument(help: "Ensemble.") var name: String
+        @Flag(help: "Wait until it is done.") var wait = false
+        @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+        func run(_ client: RegistryClient, _ output: Output) async throws {
+            let evaluation = try await client.found(ensemble: name)
+            try await EvaluationResult.finish(evaluation, waiting: wait, client, output)
+        }
+    }
+}
+
+/// What is said of an ensemble.
+enum EnsembleText {
+    static func full(_ ensemble: EnsembleRecord) -> String {
+        let budget = ensemble.policy.budget
+        var limits = ["members \(budget.members)"]
+        if let latency = budget.latencyMilliseconds {
+            limits.append("latency \(latency) ms (\(budget.latencyRule.rawValue))")
+        }
+        if let cost = budget.costUSDPer10k { limits.append("cost \(cost) USD per 10,000 rows") }
+        let epoch = ensemble.epoch
+        return TextTable.details([
+            ("ensemble", ensemble.name),
+            ("description", ensemble.description.isEmpty ? nil : ensemble.description),
+            ("classes", ensemble.classes.joined(separator: ", ")),
+            ("validation set", "\(epoch.rowCount) rows, \(epoch.groupCount) groups, \(epoch.sliceCount) slices"),
+            ("epoch", "\(epoch.number), since \(Format.date(epoch.startedAt)) UTC"),
+            ("policy", "version \(ensemble.policyVersion): \(ensemble.policy.admission.rawValue)"),
+            ("preset", (epoch.preset ?? ensemble.policy.preset).rawValue),
+            ("budget", limits.joined(separator: ", ")),
+            ("candidates", "\(ensemble.candidateCount)"),
+            ("manifest", ensemble.manifest.map { "\(ensemble.sequence), sha256 \($0)" } ?? "none: not founded yet"),
+            ("members", Format.models(ensemble.members)),
+            ("created", "\(Format.date(ensemble.createdAt)) UTC by \(ensemble.createdBy)"),
+        ])
+    }
+}

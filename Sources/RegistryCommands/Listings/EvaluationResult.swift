@@ -1,0 +1,47 @@
+import ArgumentParser
+import EnsembleModel
+import RegistryAPI
+import RegistryClient
+
+/// The JSON of the commands that start an evaluation.
+struct EvaluationResult: Codable, Sendable {
+    var evaluation: EvaluationRecord
+    /// With `--wait`, once there is one.
+    var decision: DecisionRecord?
+
+    /// Writes a started evaluation, or follows it to its end and writes that.
+    static func finish(
+        _ evaluation: EvaluationRecord, waiting: Bool, _ client: RegistryClient, _ output: Output
+    ) async throws {
+        guard waiting else {
+            return try output.emit(EvaluationResult(evaluation: evaluation, decision: nil)) { text($0.evaluation) }
+        }
+        let final = try await client.follow(evaluation, ProgressLine(output.console))
+        var decision: DecisionRecord?
+        if let id = final.decision { decision = try await client.decision(id) }
+        try output.emit(EvaluationResult(evaluation: final, decision: decision)) { result in
+            result.decision.map(DecisionText.full) ?? text(result.evaluation)
+        }
+        try ExitStatus(decision, orElse: final.state).end()
+    }
+
+    static func text(_ evaluation: EvaluationRecord) -> String {
+        let start = "Evaluation \(evaluation.id) of \(evaluation.ensemble): \(evaluation.state.rawValue)"
+        guard evaluation.state == .failed else { return start + "." }
+        return start
+            + ": \(evaluation.failure ?? "no reason is known"). Queue it again with `registry retry \(evaluation.id)`."
+    }
+}
+
+/// Queues a failed evaluation again.
+struct RetryCommand: RegistryRequest {
+    static let configuration = CommandConfiguration(commandName: "retry", abstract: "Queue a failed evaluation again.")
+
+    @Argument(help: "Number of the evaluation.") var evaluation: Int64
+    @Flag(help: "Wait for the verdict; the exit status tells it.") var wait = false
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+    func run(_ client: RegistryClient, _ output: Output) async throws {
+        try await EvaluationResult.finish(try await client.retry(evaluation: evaluation), waiting: wait, client, output)
+    }
+}

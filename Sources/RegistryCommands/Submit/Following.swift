@@ -1,0 +1,45 @@
+import EnsembleModel
+import RegistryClient
+
+extension RegistryClient {
+    /// How long the registry may hold an answer while nothing changes.
+    private static var hold: Duration { .seconds(25) }
+    /// Pause after an answer that brought nothing new, so that a registry that does not hold answers is not stormed.
+    private static var pause: Duration { .milliseconds(250) }
+
+    /// Waits until nothing more happens to a submission by itself.
+    func follow(_ submission: SubmissionRecord, _ progress: ProgressLine) async throws -> SubmissionRecord {
+        try await follow(
+            submission, progress, isFinal: { $0.state.isFinal }, evaluation: { $0.evaluation },
+            next: { try await self.submission(submission.id, wait: $0) })
+    }
+
+    /// Waits until nothing more happens to an evaluation by itself.
+    func follow(_ evaluation: EvaluationRecord, _ progress: ProgressLine) async throws -> EvaluationRecord {
+        try await follow(
+            evaluation, progress, isFinal: { $0.state.isFinal }, evaluation: { $0 },
+            next: { try await self.evaluation(evaluation.id, wait: $0) })
+    }
+
+    private func follow<Record: Equatable>(
+        _ first: Record, _ progress: ProgressLine, isFinal: (Record) -> Bool, evaluation: (Record) -> EvaluationRecord?,
+        next: (Duration) async throws -> Record
+    ) async throws -> Record {
+        defer { progress.clear() }
+        var record = first
+        while !isFinal(record) {
+            progress.evaluation(evaluation(record)?.state ?? .queued, evaluation(record)?.progress)
+            let new = try await next(Self.hold)
+            if new == record { try await Task.sleep(for: Self.pause) }
+            record = new
+        }
+        return record
+    }
+}
+
+extension ExitStatus {
+    /// What a command ends with that waited for a piece of work.
+    init(_ decision: DecisionRecord?, orElse state: WorkState) {
+        self = decision.map { ExitStatus($0.verdict) } ?? (state == .candidate ? .done : .failed)
+    }
+}

@@ -1,0 +1,119 @@
+import ArgumentParser
+import EnsembleModel
+import Foundation
+import RegistryAPI
+import RegistryClient
+
+/// Offers a model version to an ensemble.
+struct SubmitCommand: RegistryRequest {
+    static let configuration = CommandConfiguration(
+        commandName: "submit",
+        abstract: "Offer a model version to an ensemble with its predictions.",
+        discussion: """
+            Predictions are one row of class probabilities per validation row: CSV with the column id and one column \
+            per class, or a NumPy table (rows, classes) whose rows stand in row-id order (see `registry ensembles \
+            rows`) or whose ids are given with --ids. Sending the same again is harmless.
+            """)
+
+    @Argument(help: ArgumentHelp("Ensemble.", valueName: "ensemble"))
+    var ensemble: String
+
+    @Argument(help: ArgumentHelp("Model version, e.g. minilm@3.", valueName: "model@version"))
+    var model: ModelVersionID
+
+    @Option(
+        help: ArgumentHelp("Predictions: .csv, .csv.gz, .npy, .npy.gz, or - for standard input.", valueName: "file"))
+    var predictions: String
+
+    @Option(help: "Format of the predictions where the name does not tell.")
+    var format: PredictionsFormat?
+
+    @Option(help: ArgumentHelp("Row ids of a NumPy table: one a line, or CSV with a column id.", valueName: "file"))
+    var ids: String?
+
+    @OptionGroup(title: "Model") var metadata: MetadataOptions
+
+    @Flag(help: "Wait for the verdict; the exit status tells it.")
+    var wait = false
+
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
+
+    mutating func validate() throws {
+        do {
+            try Name.check(ensemble, as: "ensemble")
+        } catch {
+            throw ValidationError(error.message)
+        }
+        if predictions == "-", ids == "-" {
+            throw ValidationError("Standard input cannot be both --predictions and --ids.")
+        }
+    }
+
+    func run(_ client: RegistryClient, _ output: Output) async throws {
+        let table = try await table(client)
+        let progress = ProgressLine(output.console)
+        let submission: SubmissionRecord
+        do {
+            defer { progress.clear() }
+            let (upload, length, digest) = try table.upload(progress)
+            submission = try await client.submit(
+                model, to: ensemble, metadata: metadata.metadata, predictions: upload,
+                idempotencyKey: Self.idempotencyKey(ensemble: ensemble, model: model, digest: digest),
+                progress: { progress.bytes("uploading", $0, of: length) })
+        }
+        guard wait else {
+            return try output.emit(SubmitResult(submission: submission, decision: nil)) { Self.text($0.submission) }
+        }
+        let final = try await client.follow(submission, ProgressLine(output.console))
+        var decision: DecisionRecord?
+        if let id = final.evaluation?.decision { decision = try await client.decision(id) }
+        try output.emit(SubmitResult(submission: final, decision: decision)) { result in
+            result.decision.map(DecisionText.full) ?? Self.text(result.submission)
+        }
+        try ExitStatus(decision, orElse: final.state).end()
+    }
+
+    private func table(_ client: RegistryClient) async throws -> TableFile {
+        let format = try PredictionsFormat.of(predictions, given: format)
+        if let ids, !format.isNumpy {
+            throw CommandError(.usage, "--ids \(ids) goes with a NumPy table; a CSV file has its ids in the column id")
+        }
+        let file = try LocalFile(path: predictions, what: "--predictions")
+        guard let ids else { return TableFile(file, contentType: format.contentType, isGzipped: format.isGzipped) }
+        let idsFile = try LocalFile(path: ids, what: "--ids")
+        let classes = try await client.ensemble(ensemble).classes
+        return TableFile(numpy: file, isGzipped: format.isGzipped, ids: idsFile, idsPath: ids, classes: classes)
+    }
+
+    /// The same for the same predictions of the same model version, so that sending them again changes nothing.
+    static func idempotencyKey(ensemble: String, model: ModelVersionID, digest: ContentDigest) -> String {
+        ContentDigest.of("\(ensemble)\n\(model)\n\(digest)").hex
+    }
+
+    static func text(_ submission: SubmissionRecord) -> String {
+        let missing = submission.missingRowCount > 0 ? ", \(submission.missingRowCount) without a prediction" : ""
+        let start =
+            "Submission \(submission.id): \(submission.model) to \(submission.ensemble), "
+            + "\(submission.rowCount) rows\(missing)."
+        let evaluation = submission.evaluation.map { "\($0.id)" } ?? "-"
+        switch submission.state {
+        case .candidate:
+            return start
+                + "\nKept as a candidate: found the ensemble with `registry ensembles found \(submission.ensemble)`."
+        case .failed:
+            return start + "\nFailed: \(submission.evaluation?.failure ?? "no reason is known"). "
+                + "Queue it again with `registry retry \(evaluation)`."
+        case .cancelled: return start + "\nCancelled."
+        case .decided: return start + "\nDecided before: see `registry decisions list \(submission.ensemble)`."
+        case .queued, .evaluating, .evaluated:
+            return start + "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
+        }
+    }
+}
+
+/// The JSON of `registry submit`.
+struct SubmitResult: Codable, Sendable {
+    var submission: SubmissionRecord
+    /// With `--wait`, once there is one.
+    var decision: DecisionRecord?
+}

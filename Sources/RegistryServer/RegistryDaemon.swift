@@ -1,0 +1,172 @@
+import EnsembleModel
+import Foundation
+public import Hummingbird
+public import Logging
+import Postgres
+import PostgresCluster
+import RegistryAPI
+public import RegistryStore
+import ServiceLifecycle
+import UnixSignals
+
+/// The registry daemon: the HTTP API, the publisher and its workers, over one database.
+public struct RegistryDaemon: Sendable {
+    private let configuration: DaemonConfiguration
+    private let logger: Logger
+
+    /// Creates a daemon that does nothing yet.
+    public init(configuration: DaemonConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Runs until SIGTERM or SIGINT, then ends everything it started.
+    public func run() async throws {
+        try prepareDataDirectory()
+        guard let url = configuration.databaseURL else { return try await runWithEmbeddedDatabase() }
+        try await serve(database: url, alongside: []) { try await $0.checkSchema() }
+    }
+
+    private func runWithEmbeddedDatabase() async throws {
+        let cluster = try await PostgresCluster.start(
+            PostgresCluster.Configuration(directory: configuration.dataDirectory + "/postgres"), logger: logger)
+        do {
+            try await serve(database: cluster.connectionString, alongside: [ClusterWatch(cluster: cluster)]) { store in
+                for name in try await store.migrate() {
+                    logger.info("Migration applied", metadata: ["migration": "\(name)"])
+                }
+            }
+        } catch {
+            try await cluster.stop()
+            throw error
+        }
+        try await cluster.stop()
+    }
+
+    private func serve(
+        database: String, alongside others: [any Service], prepare: (RegistryStore) async throws -> Void
+    ) async throws {
+        let client = PostgresClient(configuration: PostgresConfiguration(connectionString: database), logger: logger)
+        let store = RegistryStore(client: client, logger: logger)
+        do {
+            try await prepare(store)
+            try await LocalAdminToken.ensure(store: store, dataDirectory: configuration.dataDirectory)
+            try await refuseOpenListenerWithoutTokens(store)
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+        var services: [any Service] = others + [
+            client, PublisherService(store: store, interval: configuration.limits.publishInterval, logger: logger),
+        ]
+        for number in 0..<configuration.workers {
+            services.append(supervisor(number, store: store, database: database))
+        }
+        services.append(Self.application(store: store, configuration: configuration, logger: logger))
+        var group = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = configuration.limits.shutdownGrace * 2
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+        await client.shutdown()
+    }
+
+    private func prepareDataDirectory() throws {
+        do {
+            // Others may pass through but not look: postgres runs as another user when the daemon is root.
+            try FileManager.default.createDirectory(
+                atPath: configuration.dataDirectory + "/spool", withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o711])
+        } catch {
+            throw DaemonError(
+                .dataDirectory,
+                "the data directory \(configuration.dataDirectory) cannot be used: check that it is a directory this user may write to"
+            )
+        }
+    }
+
+    private func refuseOpenListenerWithoutTokens(_ store: RegistryStore) async throws {
+        guard !configuration.isLoopback else { return }
+        let made = try await store.tokens().contains { $0.name != LocalAdminToken.name && $0.revokedAt == nil }
+        guard made else {
+            throw DaemonError(
+                .listeningNeedsTokens,
+                "\(configuration.host) can be reached from other machines, but nobody has been given a token yet: start with "
+                    + "--listen 127.0.0.1:\(configuration.port), make tokens with 'registry tokens create', then listen on it"
+            )
+        }
+    }
+
+    private func supervisor(_ number: Int, store: RegistryStore, database: String) -> WorkerSupervisor {
+        let name = "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier):\(number)"
+        var environment = ProcessInfo.processInfo.environment
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"
+        // In the environment, not among the arguments: arguments are visible to every user of the machine.
+        environment["DATABASE_URL"] = database
+        let command = WorkerSupervisor.Command(
+            executable: configuration.workerExecutable,
+            arguments: [
+                "worker", "--name", name, "--threads", "\(configuration.workerThreads)", "--exit-with-parent",
+                "--log-level", logger.logLevel.rawValue,
+            ],
+            environment: environment)
+        return WorkerSupervisor(
+            name: name, command: command, store: store, shutdownGrace: configuration.limits.shutdownGrace,
+            logger: logger)
+    }
+
+    /// The HTTP application alone, as tests run it.
+    public static func application(
+        store: RegistryStore, configuration: DaemonConfiguration, logger: Logger
+    ) -> some ApplicationProtocol {
+        let limits = configuration.limits
+        let addressFile = configuration.addressFile
+        return Application(
+            router: router(store: store, limits: limits, spoolDirectory: configuration.dataDirectory + "/spool"),
+            server: .http1(configuration: .init(idleTimeout: .nanoseconds(limits.idleConnection.wholeNanoseconds))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port), serverName: "ensemble-registry"),
+            onServerRunning: { channel in
+                guard let address = channel.localAddress, let port = address.port else { return }
+                let text = "\(configuration.host):\(port)"
+                logger.notice("Listening", metadata: ["address": "\(text)"])
+                guard let addressFile else { return }
+                do {
+                    try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: addressFile), options: .atomic)
+                } catch {
+                    logger.error(
+                        "The address file could not be written",
+                        metadata: ["path": "\(addressFile)", "error": "\(error)"])
+                }
+            },
+            logger: logger)
+    }
+
+    /// All routes; tests drive it without a socket.
+    static func router(store: RegistryStore, limits: DaemonLimits, spoolDirectory: String) -> Router<
+        RegistryRequestContext
+    > {
+        let uploads = Uploads(store: store, limits: limits, spoolDirectory: spoolDirectory)
+        let router = Router(context: RegistryRequestContext.self)
+        router.add(middleware: ProblemMiddleware())
+        HealthRoutes(store: store).add(to: router)
+        let api = router.group(RouterPath(APIPath.root)).add(middleware: Authentication(store: store))
+        EnsembleRoutes(store: store, uploads: uploads, limits: limits).add(to: api)
+        SubmissionRoutes(store: store, uploads: uploads, limits: limits).add(to: api)
+        DecisionRoutes(store: store, limits: limits).add(to: api)
+        ManifestRoutes(store: store).add(to: api)
+        TokenRoutes(store: store, limits: limits).add(to: api)
+        return router
+    }
+}
+
+extension Duration {
+    /// This duration in whole nanoseconds.
+    fileprivate var wholeNanoseconds: Int64 {
+        components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
+    }
+}

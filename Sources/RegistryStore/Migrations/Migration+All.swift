@@ -1,0 +1,5 @@
+// Written by deploy/generate-migrations.
+extension Migration {
+    /// Every migration, in the order of application.
+    static let all: [Migration] = [m0001]
+}

@@ -1,0 +1,13 @@
+extension RegistryStore {
+    /// What a call of `publish` did.
+    public enum Publication: Hashable, Sendable {
+        /// Decided, and the manifest of this number published.
+        case published(sequence: Int)
+        /// Decided; the champion stays.
+        case decidedWithoutPromotion
+        /// Something it was evaluated against has changed: it is evaluated again.
+        case requeued(reason: String)
+        /// Nothing to do: decided before, cancelled, or not there.
+        case gone
+    }
+}

@@ -1,0 +1,169 @@
+import EnsembleModel
+public import Foundation
+import Logging
+import Postgres
+
+extension RegistryStore {
+    /// The oldest evaluation that waits for publication.
+    ///
+    /// - Parameter id: skips it and those before it, so that one that cannot be published does not hold up the others.
+    public func nextEvaluated(after id: Int64 = 0) async throws -> Int64? {
+        try await query("SELECT id FROM evaluation WHERE state = 'evaluated' AND id > \(id) ORDER BY id LIMIT 1") {
+            try $0.decode(Int64.self)
+        }.first
+    }
+
+    /// Decides an evaluation, and on an admission publishes the new champion: decision, manifest, promotion and head
+    /// together or not at all. However many call it at once, an evaluation is decided once.
+    ///
+    /// One READ COMMITTED transaction, serialised by the ensemble's head row. What the evaluation was against is checked
+    /// again under that lock.
+    ///
+    /// - Parameters:
+    ///   - evaluation: the evaluation.
+    ///   - now: the time to record.
+    /// - Throws: ``StoreError`` with code `databaseUnavailable` when nothing was decided, or whether it was cannot be found
+    ///   out now; calling again is safe.
+    public func publish(evaluation: Int64, now: Date) async throws -> Publication {
+        do {
+            return try await transaction { connection in
+                guard let head = try await EnsembleHead.of(evaluation: evaluation, lock: .update, on: connection),
+                    let pending = try await PendingDecision.read(evaluation, on: connection)
+                else { return .gone }
+                if let change = pending.change(against: head) {
+                    try await Self.requeue(evaluation, on: connection)
+                    return .requeued(reason: change)
+                }
+                return try await Self.decide(pending, head, now: now, on: connection)
+            }
+        } catch let error as StoreError where error.code == .databaseUnavailable {
+            // The COMMIT may have taken effect.
+            logger.warning("publication interrupted", metadata: ["evaluation": "\(evaluation)", "error": "\(error)"])
+            guard let publication = try? await self.publication(of: evaluation) else { throw error }
+            return publication
+        }
+    }
+
+    /// What was decided of an evaluation; nil when it is not decided. Waits for a publication under way, also one whose
+    /// daemon is gone while Postgres still commits it.
+    func publication(of evaluation: Int64) async throws -> Publication? {
+        try await transaction { connection in
+            _ = try await EnsembleHead.of(evaluation: evaluation, lock: .share, on: connection)
+            let rows = try await connection.query(
+                """
+                SELECT p.sequence FROM decision d LEFT JOIN promotion p ON p.decision_id = d.id
+                WHERE d.evaluation_id = \(evaluation)
+                """)
+            return try rows.first.map { row in
+                (try row["sequence"] as Int?).map { .published(sequence: $0) } ?? .decidedWithoutPromotion
+            }
+        }
+    }
+
+    private static func decide(
+        _ pending: PendingDecision, _ head: EnsembleHead, now: Date, on connection: Connection
+    ) async throws -> Publication {
+        let rows = try await connection.query(
+            """
+            INSERT INTO decision (ensemble_id, evaluation_id, submission_id, policy_version, decided_at)
+            VALUES (\(head.ensembleID), \(pending.evaluation), \(pending.submission), \(head.policyVersion), \(now))
+            RETURNING id
+            """)
+        guard let decision: Int64 = try rows.first?["id"] else { throw StoreError(.internalError, "the decision was not stored") }
+        let manifest =
+            pending.verdict.isAdmission
+            ? try await promote(pending, head, decision: decision, now: now, on: connection) : nil
+        try await expectOne(
+            """
+            UPDATE evaluation SET state = 'decided', finished_at = \(now)
+            WHERE id = \(pending.evaluation) AND state = 'evaluated' AND fence_token = \(pending.fenceToken)
+            """, on: connection)
+        try await audit(
+            .decide, subject: "decision \(decision)", actor: pending.actor,
+            detail: [
+                "ensemble": .string(head.ensemble), "evaluation": .integer(pending.evaluation),
+                "verdict": .string(pending.verdict.rawValue), "evidence": .string(pending.evidence),
+                "manifest": manifest.map { .string($0.hex) } ?? .null,
+            ], on: connection)
+        return manifest == nil ? .decidedWithoutPromotion : .published(sequence: head.sequence + 1)
+    }
+
+    /// Writes the next manifest and moves the head to it.
+    private static func promote(
+        _ pending: PendingDecision, _ head: EnsembleHead, decision: Int64, now: Date, on connection: Connection
+    ) async throws -> ContentDigest {
+        let manifest = try await makeManifest(pending, head, decision: decision, now: now, on: connection)
+        let bytes = try manifest.canonicalBytes()
+        let digest = ContentDigest.of(bytes)
+        try await connection.execute(pipelined: [
+            """
+            INSERT INTO manifest (ensemble_id, sequence, generation, sha256, previous_sha256, content_id, body, combiner_sha256,
+                                  decision_id, created_at)
+            VALUES (\(head.ensembleID), \(manifest.sequence), \(manifest.generation), \(digest.hex),
+                    \(manifest.previousSHA256?.hex), \(manifest.contentID.hex), \(bytes), \(manifest.combiner.sha256.hex),
+                    \(decision), \(now))
+            """,
+            """
+            INSERT INTO promotion (ensemble_id, sequence, decision_id, kind, admission, joined, retired, members, actor, reason,
+                                   created_at)
+            VALUES (\(head.ensembleID), \(manifest.sequence), \(decision), \(manifest.reason.rawValue),
+                    \(manifest.admission.rawValue), \(pending.joined.texts), \(pending.retired.texts), \(pending.after.texts),
+                    \(pending.actor), \(pending.reason), \(now))
+            """,
+        ])
+        try await expectOne(
+            """
+            UPDATE ensemble_head SET sequence = \(manifest.sequence)
+            WHERE ensemble_id = \(head.ensembleID) AND generation = \(head.generation) AND sequence = \(head.sequence)
+            """, on: connection)
+        if pending.kind == .founding { try await found(pending, head, on: connection) }
+        _ = try await connection.query("SELECT pg_notify(\(promotionChannel), '')")
+        return digest
+    }
+
+    private static func makeManifest(
+        _ pending: PendingDecision, _ head: EnsembleHead, decision: Int64, now: Date, on connection: Connection
+    ) async throws -> Manifest {
+        let rows = try await connection.query(
+            """
+            SELECT m.reference, \(ModelVersionRow.columns) FROM model_version m
+            WHERE m.reference = ANY (\(pending.after.texts)) ORDER BY m.reference
+            """)
+        let members = try rows.map { Manifest.Member(id: try $0.model("reference"), metadata: try ModelVersionRow.metadata($0)) }
+        guard members.count == pending.after.count, let combiner = pending.combiner, let golden = pending.golden
+        else {
+            throw StoreError(.corrupt, "evaluation \(pending.evaluation) admits without a combiner or with unregistered members")
+        }
+        let previous = try await connection.query(
+            "SELECT sha256 FROM manifest WHERE ensemble_id = \(head.ensembleID) AND sequence = \(head.sequence)")
+        return try Manifest(
+            ensemble: head.ensemble, generation: head.generation, sequence: head.sequence + 1,
+            previousSHA256: try previous.first?.digest("sha256"), createdAt: Int64(now.timeIntervalSince1970),
+            reason: pending.promotionKind, admission: pending.admission, decisionID: decision, classes: head.classes,
+            members: members, combiner: combiner, golden: golden)
+    }
+
+    /// Fixes the epoch's preset, and queues what was submitted too late to be among the founding's candidates.
+    private static func found(_ pending: PendingDecision, _ head: EnsembleHead, on connection: Connection) async throws {
+        try await expectOne(
+            """
+            UPDATE epoch SET preset = \(pending.preset.rawValue)
+            WHERE ensemble_id = \(head.ensembleID) AND number = \(head.epoch) AND preset IS NULL
+            """, on: connection)
+        try await connection.execute(
+            """
+            INSERT INTO evaluation (ensemble_id, kind, submission_id, requested_by)
+            SELECT s.ensemble_id, 'admission', s.id, s.submitted_by
+            FROM submission s JOIN model_version m ON m.id = s.model_version_id
+            WHERE s.ensemble_id = \(head.ensembleID) AND s.epoch = \(head.epoch) AND m.reference <> ALL (\(pending.judged))
+            ORDER BY s.id
+            """)
+    }
+
+    private static func expectOne(_ statement: SQL, on connection: Connection) async throws {
+        let changed = try await connection.execute(statement)
+        guard changed == 1 else {
+            throw StoreError(.conflict, "a publication changed \(changed) rows where exactly 1 was due; nothing was published")
+        }
+    }
+}

@@ -1,0 +1,162 @@
+public import EnsembleModel
+import Postgres
+
+extension RegistryStore {
+    /// Stores a submission with its model version and predictions, all or nothing; on a founded ensemble its evaluation is
+    /// queued.
+    ///
+    /// - Parameters:
+    ///   - new: the submission.
+    ///   - blocks: gives the predictions to `write`, in row-id order: little-endian float32, 65,536 rows a block, the last
+    ///     one shorter. Not called when the submission exists. What it throws is thrown on, and nothing is stored.
+    /// - Returns: the submission, and whether it was created now; false when the same was submitted before.
+    /// - Throws: ``StoreError`` with code `ensembleNotFound`, `modelVersionImmutable`, `idempotencyConflict`, `conflict`
+    ///   when the epoch has ended, `corrupt` when the blocks are not those announced.
+    public nonisolated(nonsending) func submit(
+        _ new: NewSubmission,
+        blocks: nonisolated(nonsending) (_ write: nonisolated(nonsending) ([UInt8]) async throws -> Void) async throws -> Void
+    ) async throws -> (record: SubmissionRecord, created: Bool) {
+        try await transaction { connection in
+            if let existing = try await Self.existing(new, on: connection) { return (existing, false) }
+            let head = try await EnsembleHead.read(new.ensemble, lock: .none, on: connection)
+            try await Self.check(new, against: head, on: connection)
+            let model = try await ModelVersionRow.register(new.model, new.metadata, actor: new.actor, on: connection)
+            guard let id = try await Self.insert(new, model: model, ensemble: head.ensembleID, on: connection) else {
+                // Another transaction stored it since the first look.
+                guard let existing = try await Self.existing(new, on: connection) else {
+                    throw StoreError(.conflict, "the submission was stored and is gone; try again")
+                }
+                return (existing, false)
+            }
+            try await Self.copy(blocks, of: new, to: id, classCount: head.classes.count, on: connection)
+            try await Self.enqueue(new, submission: id, on: connection)
+            let rows = try await connection.query(SubmissionRecord.select("WHERE s.id = \(id)"))
+            guard let row = rows.first else { throw StoreError(.internalError, "the submission was not stored") }
+            return (try SubmissionRecord(row: row), true)
+        }
+    }
+
+    /// The early answer to a submission, before anything is copied: the existing one, or nil when it would be new.
+    ///
+    /// - Throws: ``StoreError`` with code `ensembleNotFound`, `modelVersionImmutable` or `idempotencyConflict`.
+    public func existingSubmission(
+        ensemble: String, model: ModelVersionID, metadata: ModelMetadata, predictions: ContentDigest,
+        idempotencyKey: String?, actor: String
+    ) async throws -> SubmissionRecord? {
+        let new = NewSubmission(
+            ensemble: ensemble, epoch: 0, model: model, metadata: metadata, predictions: predictions, rowCount: 0,
+            missingRowCount: 0, idempotencyKey: idempotencyKey, actor: actor)
+        return try await transaction { connection in
+            _ = try await EnsembleHead.read(ensemble, lock: .none, on: connection)
+            return try await Self.existing(new, on: connection)
+        }
+    }
+
+    private static func existing(_ new: NewSubmission, on connection: Connection) async throws -> SubmissionRecord? {
+        if let key = new.idempotencyKey {
+            let rows = try await connection.query(
+                SubmissionRecord.select("WHERE s.submitted_by = \(new.actor) AND s.idempotency_key = \(key)"))
+            if let row = rows.first {
+                let record = try SubmissionRecord(row: row)
+                let metadata = try ModelVersionRow.metadata(row)
+                guard record.ensemble == new.ensemble, record.model == new.model, record.predictions == new.predictions,
+                    metadata == new.metadata
+                else {
+                    throw StoreError(
+                        .idempotencyConflict, "the idempotency key was used for submission \(record.id), which has other content")
+                }
+                return record
+            }
+        }
+        guard try await ModelVersionRow.registered(new.model, new.metadata, on: connection) != nil else { return nil }
+        let rows = try await connection.query(
+            SubmissionRecord.select(
+                """
+                JOIN ensemble_head h ON h.ensemble_id = s.ensemble_id AND h.epoch = s.epoch
+                WHERE e.name = \(new.ensemble) AND m.reference = \(new.model.description)
+                """))
+        guard let row = rows.first else { return nil }
+        let record = try SubmissionRecord(row: row)
+        guard record.predictions == new.predictions else {
+            throw StoreError(
+                .modelVersionImmutable,
+                "model version '\(new.model)' has other predictions in this epoch of '\(new.ensemble)' (submission \(record.id)); "
+                    + "submit the change as a new version")
+        }
+        return record
+    }
+
+    private static func check(_ new: NewSubmission, against head: EnsembleHead, on connection: Connection) async throws {
+        try checkEpoch(of: new, against: head)
+        let rows = try await connection.query(
+            """
+            SELECT v.row_count FROM epoch ep JOIN validation_set v ON v.id = ep.validation_set_id
+            WHERE ep.ensemble_id = \(head.ensembleID) AND ep.number = \(head.epoch)
+            """)
+        let count: Int = try rows.first?["row_count"] ?? 0
+        guard new.rowCount + new.missingRowCount == count else {
+            throw StoreError(
+                .corrupt, "\(new.rowCount) rows and \(new.missingRowCount) missing ones are not the \(count) validation rows")
+        }
+    }
+
+    private static func checkEpoch(of new: NewSubmission, against head: EnsembleHead) throws {
+        guard new.epoch == head.epoch else {
+            throw StoreError(
+                .conflict, "'\(new.ensemble)' has a new validation set since the upload began; predict its rows and submit again")
+        }
+    }
+
+    /// The new row's id; nil when a unique constraint was there first.
+    private static func insert(
+        _ new: NewSubmission, model: Int64, ensemble: Int64, on connection: Connection
+    ) async throws -> Int64? {
+        try await connection.query(
+            """
+            INSERT INTO submission (ensemble_id, epoch, model_version_id, idempotency_key, predictions_sha256, row_count,
+                                    missing_row_count, submitted_by)
+            VALUES (\(ensemble), \(new.epoch), \(model), \(new.idempotencyKey), \(new.predictions.hex), \(new.rowCount),
+                    \(new.missingRowCount), \(new.actor))
+            ON CONFLICT DO NOTHING RETURNING id
+            """
+        ).first.map { try $0["id"] }
+    }
+
+    private nonisolated(nonsending) static func copy(
+        _ blocks: nonisolated(nonsending) (_ write: nonisolated(nonsending) ([UInt8]) async throws -> Void) async throws -> Void,
+        of new: NewSubmission, to submission: Int64, classCount: Int, on connection: Connection
+    ) async throws {
+        var shape = BlockShape(rowCount: new.rowCount + new.missingRowCount, classCount: classCount)
+        try await connection.copyIn(
+            "COPY prediction_block (submission_id, block, probabilities) FROM STDIN (FORMAT binary)"
+        ) { writer in
+            try await blocks { bytes in
+                let number = try shape.add(bytes)
+                try await writer.row(submission, Int32(number), bytes)
+            }
+        }
+        guard try shape.finish() == new.predictions else {
+            throw StoreError(.corrupt, "the predictions do not have the announced sha256; nothing was stored")
+        }
+    }
+
+    /// The head is locked only here, after the copying, so that a slow submission never holds up a publication: a founding
+    /// that commits before this queues nothing for us, one that commits later sees us and does.
+    private static func enqueue(_ new: NewSubmission, submission: Int64, on connection: Connection) async throws {
+        let head = try await EnsembleHead.read(new.ensemble, lock: .share, on: connection)
+        try checkEpoch(of: new, against: head)
+        if head.sequence > 0 {
+            try await connection.execute(
+                """
+                INSERT INTO evaluation (ensemble_id, kind, submission_id, requested_by)
+                VALUES (\(head.ensembleID), 'admission', \(submission), \(new.actor))
+                """)
+        }
+        try await audit(
+            .submit, subject: "submission \(submission)", actor: new.actor,
+            detail: [
+                "ensemble": .string(new.ensemble), "epoch": .integer(Int64(new.epoch)),
+                "model": .string(new.model.description), "predictions": .string(new.predictions.hex),
+            ], on: connection)
+    }
+}

@@ -1,0 +1,61 @@
+import EnsembleModel
+import Foundation
+
+@testable import RegistryCommands
+
+/// Testing has a type of the same name.
+typealias ExitStatus = RegistryCommands.ExitStatus
+
+/// Records as a registry would give them.
+enum Fixture {
+    static let date = Date(timeIntervalSince1970: 1_767_270_896)
+
+    static func evaluation(
+        state: WorkState, progress: EvaluationProgress? = nil, failure: String? = nil, decision: Int64? = nil
+    ) throws -> EvaluationRecord {
+        EvaluationRecord(
+            id: 7, ensemble: "e", kind: .admission, submission: 5, state: state, attempt: 1, progress: progress,
+            failure: failure, decision: decision, createdAt: date, finishedAt: nil)
+    }
+
+    static func submission(state: WorkState, evaluation: EvaluationRecord? = nil) throws -> SubmissionRecord {
+        SubmissionRecord(
+            id: 5, ensemble: "e", epoch: 1, model: try ModelVersionID("a@1"), predictions: .of("p"), rowCount: 2,
+            missingRowCount: 0, state: state, evaluation: evaluation, submittedBy: "ann", createdAt: date)
+    }
+
+    static func decision(_ verdict: Verdict) throws -> DecisionRecord {
+        let metrics = ClassificationMetrics(accuracy: 0.9, macroF1: 0.8, weightedF1: 0.85, logLoss: 0.25)
+        let model = try ModelVersionID("a@1")
+        return DecisionRecord(
+            id: 9, ensemble: "e", kind: .admission, evaluation: 7, submission: 5, model: model, verdict: verdict,
+            reason: "log-loss 0.25 against 0.26", admission: .shapleyTopK, policyVersion: 1, preset: .standard,
+            membersBefore: [try ModelVersionID("b@1")], membersAfter: [model], retired: [],
+            metrics: [
+                MetricsRow(subject: .model, model: model, metrics: metrics),
+                MetricsRow(subject: .ensemble, metrics: metrics),
+            ],
+            utilities: [UtilityScore(model: model, kind: .shapleyAbs, value: 1.5)], evidence: .of("evidence"),
+            sequence: nil,
+            decidedAt: date)
+    }
+
+    static func ensemble() throws -> EnsembleRecord {
+        EnsembleRecord(
+            name: "e", description: "", classes: ["x", "y,z", "q"],
+            epoch: .init(
+                number: 1, validation: .of("v"), salt: "salt", rowCount: 2, groupCount: 2, sliceCount: 1, preset: nil,
+                startedAt: date),
+            policy: Policy(), policyVersion: 1, sequence: 0, manifest: nil, members: [], candidateCount: 0,
+            createdAt: date,
+            createdBy: "ann")
+    }
+
+    static func manifest(_ combiner: Combiner) throws -> Manifest {
+        try Manifest(
+            ensemble: "e", generation: 1, sequence: 4, previousSHA256: nil, createdAt: 1_767_270_896, reason: .founding,
+            admission: .shapleyTopK, decisionID: 9, classes: ["x", "y"],
+            members: [.init(id: try ModelVersionID("a@1"), metadata: ModelMetadata(latencyNanoseconds: 5_900_000))],
+            combiner: .init(combiner))
+    }
+}

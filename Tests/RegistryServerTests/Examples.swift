@@ -1,0 +1,81 @@
+import EnsembleModel
+import Foundation
+import RegistryAPI
+
+/// Values with every optional set, to compare their JSON with its description.
+enum Examples {
+    static let date = Date(timeIntervalSince1970: 1_000_000_000)
+    static let digest = ContentDigest.of("example")
+
+    static func id(_ text: String = "minilm@3") throws -> ModelVersionID { try ModelVersionID(text) }
+
+    static func policy() throws -> Policy {
+        Policy(budget: Budget(members: 6, latencyMilliseconds: 20, latencyRule: .total, costUSDPer10k: 12))
+    }
+
+    static func ensemble() throws -> EnsembleRecord {
+        EnsembleRecord(
+            name: "esci", description: "", classes: ["a", "b"],
+            epoch: .init(
+                number: 1, validation: digest, salt: "s", rowCount: 1, groupCount: 1, sliceCount: 1, preset: .small,
+                startedAt: date),
+            policy: try policy(), policyVersion: 1, sequence: 1, manifest: digest, members: [try id()], candidateCount: 1,
+            createdAt: date, createdBy: "me")
+    }
+
+    static func metadata() -> ModelMetadata {
+        ModelMetadata(
+            kind: "language", description: "d", artifactURI: "s3://a", artifactSHA256: digest, endpoint: "http://m",
+            latencyNanoseconds: 1, costNanoUSDPerRow: 1, tags: ["team": "search"])
+    }
+
+    static func model() throws -> ModelVersionRecord {
+        ModelVersionRecord(
+            id: try id(), metadata: metadata(), createdAt: date, createdBy: "me", ensembles: ["esci"], memberOf: ["esci"])
+    }
+
+    static func evaluation() throws -> EvaluationRecord {
+        EvaluationRecord(
+            id: 1, ensemble: "esci", kind: .admission, submission: 1, state: .failed, attempt: 1,
+            progress: EvaluationProgress(phase: "search", completed: 1, total: 2), failure: "f", decision: 1, createdAt: date,
+            finishedAt: date)
+    }
+
+    static func submission() throws -> SubmissionRecord {
+        SubmissionRecord(
+            id: 1, ensemble: "esci", epoch: 1, model: try id(), predictions: digest, rowCount: 1, missingRowCount: 0,
+            state: .decided, evaluation: try evaluation(), submittedBy: "me", createdAt: date)
+    }
+
+    static func decision() throws -> DecisionRecord {
+        DecisionRecord(
+            id: 1, ensemble: "esci", kind: .admission, evaluation: 1, submission: 1, model: try id(), verdict: .admit,
+            reason: "r", admission: .shapleyTopK, policyVersion: 1, preset: .small, membersBefore: [], membersAfter: [],
+            retired: [], metrics: [], utilities: [], evidence: digest, sequence: 1, decidedAt: date)
+    }
+
+    static func promotion() throws -> PromotionRecord {
+        PromotionRecord(
+            ensemble: "esci", sequence: 1, kind: .founding, admission: .shapleyTopK, joined: [try id()], retired: [],
+            members: [try id()], actor: "me", reason: "r", decision: 1, manifest: digest, createdAt: date)
+    }
+
+    static func token() throws -> TokenRecord {
+        TokenRecord(id: 1, name: "ci", scopes: [.read], createdAt: date, createdBy: "me", revokedAt: date)
+    }
+
+    static func problem() throws -> Problem {
+        Problem(
+            .invalidUpload, detail: "d",
+            faults: [.init(code: "sum", message: "m", count: 1, examples: [.init(line: 1, id: "a")])], requestID: "1")
+    }
+
+    static func manifest() throws -> Manifest {
+        let golden = GoldenRows(inputs: [[0.5, 0.5]], rawScores: [[0.1, -0.1]])
+        return try Manifest(
+            ensemble: "esci", generation: 1, sequence: 2, previousSHA256: digest, createdAt: 1, reason: .admit,
+            admission: .shapleyTopK, decisionID: 2, classes: ["a", "b"],
+            members: [.init(id: try id(), metadata: metadata())],
+            combiner: .init(Combiner(text: Array("tree".utf8), treeCount: 1, golden: golden)), golden: golden)
+    }
+}

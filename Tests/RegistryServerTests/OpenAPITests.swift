@@ -1,0 +1,84 @@
+import EnsembleModel
+import Foundation
+import Hummingbird
+import Logging
+import Postgres
+import RegistryAPI
+import RegistryStore
+import Testing
+import Yams
+
+@testable import RegistryServer
+
+/// The hand-kept `openapi.yaml` says what the daemon does.
+@Suite struct OpenAPITests {
+    private static let file = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Sources/RegistryServer/openapi.yaml")
+
+    private static func document() throws -> [String: Any] {
+        let text = try String(contentsOf: file, encoding: .utf8)
+        return try #require(try Yams.load(yaml: text) as? [String: Any])
+    }
+
+    @Test func describesExactlyTheRoutes() async throws {
+        // The router is only listed: the client never connects.
+        let client = PostgresClient(
+            configuration: PostgresConfiguration(connectionString: "host=/nonexistent"), logger: Logger(label: "test"))
+        let store = RegistryStore(client: client, logger: Logger(label: "test"))
+        let router = RegistryDaemon.router(store: store, limits: DaemonLimits(), spoolDirectory: "/nonexistent")
+        let served = Set(
+            router.routes.map { route in
+                let path = route.path.description.split(separator: "/")
+                    .map { $0.hasPrefix(":") ? "{\($0.dropFirst())}" : String($0) }
+                return "\(route.method.rawValue) /\(path.joined(separator: "/"))"
+            })
+        await client.shutdown()
+
+        let paths = try #require(Self.document()["paths"] as? [String: [String: Any]])
+        let described = Set(
+            paths.flatMap { path, item in
+                item.keys.filter { ["get", "put", "post", "delete"].contains($0) }.map { "\($0.uppercased()) \(path)" }
+            })
+        #expect(served == described)
+    }
+
+    @Test(arguments: [
+        ("EnsembleRecord", AnyExample(Examples.ensemble)),
+        ("ModelVersionRecord", AnyExample(Examples.model)),
+        ("SubmissionRecord", AnyExample(Examples.submission)),
+        ("EvaluationRecord", AnyExample(Examples.evaluation)),
+        ("DecisionRecord", AnyExample(Examples.decision)),
+        ("PromotionRecord", AnyExample(Examples.promotion)),
+        ("TokenRecord", AnyExample(Examples.token)),
+        ("Policy", AnyExample(Examples.policy)),
+        ("Problem", AnyExample(Examples.problem)),
+    ])
+    func describesExactlyTheProperties(schema: String, example: AnyExample) throws {
+        let components = try #require(Self.document()["components"] as? [String: Any])
+        let schemas = try #require(components["schemas"] as? [String: [String: Any]])
+        let described = try #require(schemas[schema]?["properties"] as? [String: Any])
+        let encoded = try #require(JSONSerialization.jsonObject(with: example.json()) as? [String: Any])
+        #expect(Set(encoded.keys) == Set(described.keys))
+    }
+
+    @Test func manifestPropertiesAreDescribed() throws {
+        let components = try #require(Self.document()["components"] as? [String: Any])
+        let schemas = try #require(components["schemas"] as? [String: [String: Any]])
+        let described = try #require(schemas["Manifest"]?["properties"] as? [String: Any])
+        let bytes = try Examples.manifest().canonicalBytes()
+        let encoded = try #require(JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
+        #expect(Set(encoded.keys) == Set(described.keys))
+    }
+}
+
+/// A value to encode, whatever its type.
+struct AnyExample: Sendable, CustomTestStringConvertible {
+    let json: @Sendable () throws -> Data
+    let testDescription: String
+
+    init(_ value: @autoclosure @escaping @Sendable () throws -> some Encodable) {
+        json = { try APIJSON.encoder().encode(value()) }
+        testDescription = "example"
+    }
+}

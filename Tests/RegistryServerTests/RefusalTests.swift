@@ -1,0 +1,203 @@
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import HummingbirdTesting
+import NIOCore
+import RegistryAPI
+import RegistryTesting
+import Testing
+
+@testable import RegistryServer
+
+/// Bad input is answered clearly, and nothing of it is stored.
+@Suite struct RefusalTests {
+    private struct Upload {
+        var name: String
+        var body: [UInt8]
+        var headers: HTTPFields = [:]
+        var query = "model=m@1"
+        var problem = ProblemCode.invalidUpload
+        /// Stable kind of fault that must be among those reported.
+        var fault: String?
+        /// What the answer must say.
+        var says = ""
+    }
+
+    private static func csv(_ lines: [String]) -> [UInt8] {
+        Array(("id,cat,dog,owl\n" + lines.joined(separator: "\n") + "\n").utf8)
+    }
+
+    /// A good body of 100 rows, to be spoiled.
+    private static func lines() throws -> [String] {
+        try SimulatedTask(rowCount: 100).validation.rowIDs.map { "\($0),0.5,0.25,0.25" }
+    }
+
+    private static func spoiled(_ row: Int, _ line: String) throws -> [UInt8] {
+        var lines = try lines()
+        lines[row] = line
+        return csv(lines)
+    }
+
+    private static func uploads() throws -> [Upload] {
+        let good = try lines()
+        return [
+            Upload(name: "unknown id", body: try spoiled(3, "zz,0.5,0.25,0.25"), fault: "unknown_id"),
+            Upload(name: "duplicate id", body: csv(good + [good[7]]), fault: "duplicate_id"),
+            Upload(name: "NaN", body: try spoiled(3, "r0003,nan,0.5,0.5"), fault: "not_finite"),
+            Upload(name: "infinity", body: try spoiled(3, "r0003,inf,0.5,0.5"), fault: "not_finite"),
+            Upload(name: "negative", body: try spoiled(3, "r0003,-0.5,1,0.5"), fault: "negative"),
+            Upload(name: "sum", body: try spoiled(3, "r0003,0.5,0.5,0.5"), fault: "sum"),
+            Upload(name: "text for a number", body: try spoiled(3, "r0003,a,0.5,0.5"), fault: "not_a_number"),
+            Upload(name: "coverage", body: csv(Array(good.dropLast(5))), says: "coverage"),
+            Upload(
+                name: "wrong columns", body: Array("id,cat,dog,emu\nr0000,0.5,0.25,0.25\n".utf8), says: "emu"),
+            Upload(
+                name: "wrong order of columns", body: Array("id,dog,cat,owl\nr0000,0.5,0.25,0.25\n".utf8), says: "order"),
+            Upload(name: "empty", body: [], says: "empty"),
+            Upload(
+                name: "truncated gzip", body: [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b, 0x4c],
+                headers: [.contentEncoding: "gzip"], says: "gzip"),
+            Upload(name: "binary junk", body: (0..<2_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }),
+            Upload(
+                name: "10 GB declared", body: csv(good), headers: [.contentLength: "10000000000"], problem: .tooLarge,
+                says: "10000000000"),
+            Upload(
+                name: "other digest", body: csv(good),
+                headers: [.contentDigest: "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"],
+                problem: .digestMismatch),
+            Upload(name: "media type", body: csv(good), headers: [.contentType: "image/png"], problem: .unsupportedMediaType),
+            Upload(name: "no model", body: csv(good), query: "kind=x", problem: .badRequest, says: "model"),
+            Upload(name: "no version", body: csv(good), query: "model=m", problem: .badRequest, says: "name@version"),
+            Upload(name: "latency", body: csv(good), query: "model=m@1&latency_ms=-1", problem: .badRequest, says: "latency_ms"),
+            Upload(name: "tag", body: csv(good), query: "model=m@1&tag=x", problem: .badRequest, says: "key=value"),
+            Upload(name: "artifact digest", body: csv(good), query: "model=m@1&sha256=abc", problem: .badRequest, says: "64"),
+        ]
+    }
+
+    @Test func badUploadsAreExplainedAndNothingIsStored() async throws {
+        try await RegistryHarness.with { registry in
+            _ = try await registry.create("pets", SimulatedTask(rowCount: 100))
+            for upload in try Self.uploads() {
+                let answer = try await registry.send(
+                    .post, "\(APIPath.submissions("pets"))?\(upload.query)", headers: upload.headers, bytes: upload.body)
+                let problem = try answer.decoded(as: Problem.self)
+                #expect(problem.code == upload.problem, "\(upload.name): \(problem)")
+                #expect(answer.status.code == problem.status, "\(upload.name)")
+                #expect(answer.headers[.contentType] == "application/problem+json", "\(upload.name)")
+                if let fault = upload.fault {
+                    #expect((problem.faults ?? []).contains { $0.code == fault && $0.count == 1 }, "\(upload.name): \(problem)")
+                }
+                let words = problem.detail + (problem.faults ?? []).map(\.message).joined()
+                #expect(upload.says.isEmpty || words.contains(upload.says), "\(upload.name): \(words)")
+            }
+            let missing = try await registry.send(.post, "\(APIPath.submissions("cats"))?model=m@1", bytes: Self.csv([]))
+            #expect(missing.problem == .ensembleNotFound)
+            #expect(try await registry.storedRows() == "0|0|0")
+        }
+    }
+
+    @Test func everyKindOfFaultIsReportedWithLinesAndIDs() async throws {
+        try await RegistryHarness.with { registry in
+            _ = try await registry.create("pets", SimulatedTask(rowCount: 100))
+            var lines = try Self.lines()
+            lines[1] = "zz,0.5,0.25,0.25"
+            lines[2] = "r0002,-1,1,1"
+            lines[4] = "r0004,0.9,0.9,0.9"
+            let answer = try await registry.send(
+                .post, "\(APIPath.submissions("pets"))?model=m@1", bytes: Self.csv(lines + [lines[9]]))
+            let faults = try #require(answer.decoded(as: Problem.self).faults)
+            func example(_ code: String) -> Problem.Example? { faults.first { $0.code == code }?.examples.first }
+            #expect(example("unknown_id") == .init(line: 3, id: "zz"))
+            #expect(example("negative") == .init(line: 4, id: "r0002"))
+            #expect(example("sum") == .init(line: 6, id: "r0004"))
+            #expect(example("duplicate_id") == .init(line: 102, id: "r0009"))
+        }
+    }
+
+    @Test func aVersionIsImmutable() async throws {
+        try await RegistryHarness.with { registry in
+            let task = try SimulatedTask(rowCount: 100)
+            _ = try await registry.create("pets", task)
+            let predictions = try task.predictions(skill: 1, seed: 1)
+            #expect(try await registry.submit("m@1", to: "pets", task, predictions).status == .accepted)
+            let other = try await registry.submit("m@1", to: "pets", task, task.predictions(skill: 1, seed: 2))
+            #expect(other.problem == .modelVersionImmutable)
+            let relabelled = try await registry.submit("m@1&kind=graph", to: "pets", task, predictions)
+            #expect(relabelled.problem == .modelVersionImmutable)
+            #expect(try await registry.storedRows() == "1|1|1")
+        }
+    }
+
+    @Test func anEnsembleIsCreatedWholeOrNotAtAll() async throws {
+        try await RegistryHarness.with { registry in
+            let path = "\(APIPath.ensemble("pets"))?class=cat&class=dog"
+            let bodies: [(String, String)] = [
+                ("", "empty"), ("id,label\n", "row"), ("id\na\n", "label"), ("id,label\na,cat\na,dog\n", "more than once"),
+                ("id,label\na,emu\n", "class"),
+            ]
+            for (body, says) in bodies {
+                let problem: Problem = try await registry.send(.put, path, body: body).decoded()
+                let words = problem.detail + (problem.faults ?? []).map(\.message).joined()
+                #expect(problem.code == .invalidUpload, "\(body)")
+                #expect(words.contains(says), "\(body): \(words)")
+            }
+            let good = "id,label\na,cat\nb,dog\n"
+            #expect(try await registry.send(.put, APIPath.ensemble("pets"), body: good).problem == .badRequest)
+            #expect(try await registry.send(.put, path + "&policy=%7B%22budge%22:1%7D", body: good).problem == .invalidPolicy)
+            #expect(try await registry.send(.put, "\(APIPath.ensembles)/a%20b?class=a&class=b", body: good).problem == .badRequest)
+            #expect(try await registry.send(.get, APIPath.ensemble("pets")).problem == .ensembleNotFound)
+            #expect(try await registry.send(.put, path, body: good).status == .created)
+            #expect(try await registry.send(.put, path, body: "id,label\na,cat\n").problem == .ensembleExists)
+        }
+    }
+
+    @Test func aBudgetAsksForDeclaredCosts() async throws {
+        try await RegistryHarness.with { registry in
+            let task = try SimulatedTask(rowCount: 100)
+            _ = try await registry.create("pets", task, policy: #"{"budget":{"latency_ms":5}}"#)
+            let predictions = try task.predictions(skill: 1, seed: 1)
+            #expect(try await registry.submit("m@1", to: "pets", task, predictions).problem == .invalidUpload)
+            #expect(try await registry.submit("m@1&latency_ms=2", to: "pets", task, predictions).status == .accepted)
+        }
+    }
+
+    @Test func tooManyUploadsAtOnceAreToldToWait() async throws {
+        var limits = DaemonLimits()
+        limits.concurrentUploads = 0
+        try await RegistryHarness.with(limits: limits) { registry in
+            let answer = try await registry.create("pets", SimulatedTask(rowCount: 50))
+            #expect(answer.problem == .busy)
+            #expect(answer.headers[.retryAfter] == "1")
+        }
+    }
+
+    @Test(arguments: ["limit=0", "limit=1000", "limit=x", "after=x"])
+    func badPagesAreRefused(query: String) async throws {
+        try await RegistryHarness.with { registry in
+            _ = try await registry.create("pets", SimulatedTask(rowCount: 50))
+            #expect(try await registry.send(.get, "\(APIPath.decisions("pets"))?\(query)").problem == .badRequest)
+        }
+    }
+
+    @Test func unknownPathsAndRecordsAreProblemsToo() async throws {
+        try await RegistryHarness.with { registry in
+            #expect(try await registry.send(.get, "/api/v2").problem == .notFound)
+            #expect(try await registry.send(.get, "\(APIPath.root)/submissions/x").problem == .notFound)
+            for path in [APIPath.submission(9), APIPath.evaluation(9), APIPath.decision(9), APIPath.evidence(9)] {
+                #expect(try await registry.send(.get, path).problem == .notFound, "\(path)")
+            }
+            #expect(try await registry.send(.get, "\(APIPath.models)/m@1").problem == .modelNotFound)
+            #expect(try await registry.send(.get, APIPath.combiner(.of("x"))).problem == .notFound)
+        }
+    }
+}
+
+extension RegistryHarness {
+    /// Counts of model versions, submissions and prediction blocks.
+    func storedRows() async throws -> String {
+        try await Psql.run(
+            """
+            SELECT (SELECT count(*) FROM model_version), (SELECT count(*) FROM submission), (SELECT count(*) FROM prediction_block)
+            """, on: database)
+    }
+}

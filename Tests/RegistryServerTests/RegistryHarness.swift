@@ -1,0 +1,112 @@
+import Boosting
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import NIOCore
+import NIOFoundationCompat
+import Postgres
+import RegistryAPI
+import RegistryStore
+import RegistryTesting
+import RegistryWorker
+import Testing
+
+@testable import RegistryServer
+
+/// The daemon's HTTP API over a database of its own, with a worker and a publisher to be stepped by hand.
+struct RegistryHarness {
+    let client: any TestClientProtocol
+    let store: RegistryStore
+    let worker: EvaluationWorker
+    let database: String
+    /// A token of every scope.
+    let admin: String
+
+    static func with(
+        limits: DaemonLimits = DaemonLimits(), _ body: @escaping @Sendable (RegistryHarness) async throws -> Void
+    ) async throws {
+        try await TestCluster.withDatabase { database in
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let postgres = PostgresClient(
+                configuration: PostgresConfiguration(connectionString: database), logger: logger)
+            do {
+                try await run(postgres, database: database, limits: limits, logger: logger, body)
+            } catch {
+                await postgres.shutdown()
+                throw error
+            }
+            await postgres.shutdown()
+        }
+    }
+
+    private static func run(
+        _ postgres: PostgresClient, database: String, limits: DaemonLimits, logger: Logger,
+        _ body: @escaping @Sendable (RegistryHarness) async throws -> Void
+    ) async throws {
+        let store = RegistryStore(client: postgres, logger: logger)
+        _ = try await store.migrate()
+        let (_, admin) = try await store.createToken(name: "tester", scopes: [.admin], actor: "test")
+        let worker = EvaluationWorker(
+            store: store, library: try LightGBM.load(), configuration: .init(name: "test", threads: 1), logger: logger)
+        try await ScratchDirectory.with { directory in
+            let router = RegistryDaemon.router(store: store, limits: limits, spoolDirectory: directory.path)
+            try await Application(router: router, logger: logger).test(.router) { client in
+                try await body(
+                    RegistryHarness(client: client, store: store, worker: worker, database: database, admin: admin))
+            }
+        }
+    }
+
+    /// Sends a request, with the admin's token unless told otherwise.
+    func send(
+        _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], body: String = "", token: String? = nil
+    ) async throws -> TestResponse {
+        try await send(method, path, headers: headers, bytes: Array(body.utf8), token: token)
+    }
+
+    /// Sends a request with a body of bytes.
+    func send(
+        _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], bytes: [UInt8], token: String? = nil
+    ) async throws -> TestResponse {
+        var headers = headers
+        headers[.authorization] = "Bearer \(token ?? admin)"
+        return try await client.execute(uri: path, method: method, headers: headers, body: ByteBuffer(bytes: bytes))
+    }
+
+    /// Evaluates and publishes until nothing is queued.
+    func settle() async throws {
+        var worked = true
+        while worked {
+            worked = await worker.workOnce()
+            while let evaluation = try await store.nextEvaluated() {
+                _ = try await store.publish(evaluation: evaluation, now: Date())
+                worked = true
+            }
+        }
+    }
+
+    /// Creates an ensemble from a simulated task.
+    func create(_ name: String, _ task: SimulatedTask, policy: String = "{}") async throws -> TestResponse {
+        let classes = task.validation.classes.map { "class=\($0)" }.joined(separator: "&")
+        let policy = policy.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        return try await send(.put, "\(APIPath.ensemble(name))?\(classes)&policy=\(policy)", body: task.labelsCSV)
+    }
+
+    /// Submits predictions as CSV.
+    func submit(_ model: String, to ensemble: String, _ task: SimulatedTask, _ predictions: Predictions) async throws -> TestResponse {
+        try await send(.post, "\(APIPath.submissions(ensemble))?model=\(model)", body: task.csv(predictions))
+    }
+}
+
+extension TestResponse {
+    /// The body in the API's JSON.
+    func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
+        try APIJSON.decoder().decode(Value.self, from: Data(buffer: body))
+    }
+
+    /// The code of a problem.
+    var problem: ProblemCode? { try? decoded(as: Problem.self).code }
+}

@@ -1,0 +1,111 @@
+import EnsembleModel
+import Foundation
+import RegistryAPI
+import RegistryTesting
+import Testing
+
+/// Daemons and workers that are killed, doubled or cut off from their database.
+@Suite(.serialized) struct FailureTests {
+    @Test func aKilledDaemonLosesNothing() async throws {
+        try await ScratchDirectory.with { folder in
+            let task = try SimulatedTask(rowCount: 200)
+            let first = try await RunningRegistry.start(in: folder)
+            try await first.create("pets", task)
+            let file = try first.file("m.csv", task.csv(task.predictions(skill: 1, seed: 1)))
+            #expect(try await first.command("submit", "pets", "m@1", "--predictions", file).status == 0)
+            await first.daemon.end(SIGKILL)
+
+            let second = try await RunningRegistry.start(in: folder)
+            let founded: Outcome = try await second.json("ensembles", "found", "pets", "--wait")
+            #expect(founded.decision?.verdict == .admit)
+            #expect(await second.daemon.end() == 0)
+        }
+    }
+
+    @Test func aSecondDaemonOnTheSameDirectoryIsRefused() async throws {
+        try await RunningRegistry.with { registry in
+            let second = try await Programs.run(
+                "registryd", ["serve", "--listen", "127.0.0.1:0", "--data-dir", registry.dataDirectory])
+            #expect(second.status != 0)
+            #expect(second.errors.contains("\(registry.daemon.pid)"), "\(second.errors)")
+            #expect(try await registry.command("ensembles", "list").status == 0)
+        }
+    }
+
+    @Test func aKilledWorkerIsReplacedAndItsEvaluationRepeated() async throws {
+        try await RunningRegistry.with { registry in
+            let task = try SimulatedTask(rowCount: 5_000)
+            try await registry.create("pets", task)
+            for seed in 1...4 {
+                let file = try registry.file(
+                    "m\(seed).csv", task.csv(task.predictions(skill: Double(seed), seed: UInt64(seed))))
+                #expect(try await registry.command("submit", "pets", "m\(seed)@1", "--predictions", file).status == 0)
+            }
+            struct Started: Decodable { var evaluation: EvaluationRecord }
+            let started: Started = try await registry.json("ensembles", "found", "pets")
+            let worker = try #require(await workerWhenEvaluating(registry))
+            kill(worker, SIGKILL)
+            let founded: Outcome = try await registry.json("ensembles", "found", "pets", "--wait")
+            #expect(founded.decision?.verdict == .admit)
+            #expect(founded.decision?.evaluation == started.evaluation.id)
+            #expect(registry.daemon.logged.contains("attempt=2"))
+        }
+    }
+
+    /// The worker's process id, read from the daemon's log once it has begun to evaluate.
+    private func workerWhenEvaluating(_ registry: RunningRegistry) async throws -> Int32? {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < deadline {
+            let log = registry.daemon.logged
+            if log.contains("Evaluation began"), let line = log.split(separator: "\n").last(where: { $0.contains("Worker started") }) {
+                return line.split(separator: " ").first { $0.hasPrefix("pid=") }.flatMap { Int32($0.dropFirst(4)) }
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return nil
+    }
+
+    @Test func anUnreachableDatabaseIsSaidClearly() async throws {
+        try await ScratchDirectory.with { folder in
+            let result = try await Programs.run(
+                "registryd", ["serve", "--listen", "127.0.0.1:0", "--data-dir", folder.path],
+                environment: ["DATABASE_URL": "postgres://registry:secret@127.0.0.1:1/registry"])
+            #expect(result.status != 0)
+            #expect(result.errors.contains("database"), "\(result.errors)")
+            #expect(!result.errors.contains("secret"))
+        }
+    }
+
+    @Test func listeningToOthersNeedsTokens() async throws {
+        try await ScratchDirectory.with { folder in
+            let result = try await Programs.run(
+                "registryd", ["serve", "--listen", "0.0.0.0:0", "--data-dir", folder.appendingPathComponent("registry").path])
+            #expect(result.status != 0)
+            #expect(result.errors.contains("registry tokens create"), "\(result.errors)")
+        }
+    }
+
+    @Test func theLocalAdminTokenIsForItsOwnerOnly() async throws {
+        try await RunningRegistry.with { registry in
+            let attributes = try FileManager.default.attributesOfItem(atPath: registry.tokenFile)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
+            let without = try await Programs.run("registry", ["ensembles", "list"], environment: ["REGISTRY_URL": registry.url, "HOME": "/nonexistent", "XDG_DATA_HOME": "/nonexistent"])
+            #expect(without.status == 6)
+        }
+    }
+
+    @Test func exitStatusesTellWhatHappened() async throws {
+        try await RunningRegistry.with { registry in
+            try await registry.create("pets", SimulatedTask(rowCount: 100))
+            let bad = try registry.file("bad.csv", "id,cat,dog,owl\nr0000,0.5,0.5,0.5\n")
+            let refused = try await registry.command("submit", "pets", "m@1", "--predictions", bad)
+            #expect(refused.status == 3)
+            #expect(refused.errors.contains("r0000"), "\(refused.errors)")
+            #expect(try await registry.command("submit", "pets", "m@1").status == 2)
+            #expect(try await registry.command("ensembles", "show", "cats").status == 1)
+            let nowhere = try await Programs.run(
+                "registry", ["ensembles", "list"], environment: ["REGISTRY_URL": "http://127.0.0.1:1", "REGISTRY_TOKEN": "x"])
+            #expect(nowhere.status == 7)
+        }
+    }
+}

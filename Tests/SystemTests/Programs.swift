@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+/// The built programs, run as their users run them.
+enum Programs {
+    /// Where the programs lie: beside the test program.
+    private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+
+    /// What a program that has ended left.
+    struct Result: Sendable {
+        var status: Int32
+        var output: String
+        var errors: String
+    }
+
+    /// Runs a program to its end.
+    static func run(_ program: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            // Reading pipes and waiting block: not for the cooperative pool.
+            Thread { continuation.resume(with: Swift.Result { try runBlocking(program, arguments, environment) }) }.start()
+        }
+    }
+
+    private static func runBlocking(
+        _ program: String, _ arguments: [String], _ environment: [String: String]
+    ) throws -> Result {
+        let scratch = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        FileManager.default.createFile(atPath: scratch.path, contents: nil)
+        defer { try? FileManager.default.removeItem(at: scratch) }
+        let errors = try FileHandle(forWritingTo: scratch)
+        let output = Pipe()
+        let process = try make(program, arguments, environment)
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let text = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return Result(
+            status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
+            errors: String(decoding: try Data(contentsOf: scratch), as: UTF8.self))
+    }
+
+    /// A program that has not been started yet, without the registry settings of whoever runs the tests.
+    static func make(_ program: String, _ arguments: [String], _ environment: [String: String]) throws -> Process {
+        let process = Process()
+        process.executableURL = folder.appendingPathComponent(program)
+        process.arguments = arguments
+        var inherited = ProcessInfo.processInfo.environment
+        for name in ["DATABASE_URL", "REGISTRY_URL", "REGISTRY_TOKEN", "REGISTRY_TOKEN_FILE"] { inherited[name] = nil }
+        process.environment = inherited.merging(environment) { $1 }
+        return process
+    }
+}
+
+/// A running program that writes its address to a file.
+final class RunningProgram: Sendable {
+    let address: String
+    let pid: Int32
+    private let ended: Task<Int32, Never>
+    private let log: URL
+
+    /// Starts a program and waits until it listens.
+    init(_ program: String, _ arguments: [String], environment: [String: String] = [:], folder: URL) async throws {
+        let file = folder.appendingPathComponent("\(program).address")
+        try? FileManager.default.removeItem(at: file)
+        log = folder.appendingPathComponent("\(program).log")
+        if !FileManager.default.fileExists(atPath: log.path) { FileManager.default.createFile(atPath: log.path, contents: nil) }
+        let output = try FileHandle(forWritingTo: log)
+        try output.seekToEnd()
+        let process = try Programs.make(program, arguments + ["--address-file", file.path], environment)
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = output
+        let exit = AsyncStream<Int32>.makeStream()
+        process.terminationHandler = {
+            exit.continuation.yield($0.terminationStatus)
+            exit.continuation.finish()
+        }
+        try process.run()
+        pid = process.processIdentifier
+        ended = Task { await exit.stream.first { _ in true } ?? -1 }
+        let deadline = ContinuousClock.now + .seconds(120)
+        while !FileManager.default.fileExists(atPath: file.path) {
+            guard process.isRunning, ContinuousClock.now < deadline else {
+                kill(pid, SIGKILL)
+                throw StartFailure(description: (try? String(contentsOf: log, encoding: .utf8)) ?? "no log")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        address = try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    struct StartFailure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// What the program has logged.
+    var logged: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
+    /// Sends a signal and waits for the end.
+    @discardableResult
+    func end(_ signal: Int32 = SIGTERM) async -> Int32 {
+        kill(pid, signal)
+        return await ended.value
+    }
+}

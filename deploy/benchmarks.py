@@ -1,0 +1,274 @@
+"""Benchmarks of the registry's programs against the usual tools; called by deploy/benchmark."""
+
+import argparse
+import hashlib
+import itertools
+import json
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import lightgbm
+import numpy
+
+from main_job import DemoError, Registry, Server
+
+CLASSES = ["exact", "substitute", "complement", "irrelevant"]
+FOLDS = 5
+ROUNDS = 60
+# The preset `standard`, by LightGBM's names.
+PARAMETERS = dict(
+    objective="multiclass", num_class=len(CLASSES), learning_rate=0.1, num_leaves=7, min_data_in_leaf=40,
+    min_sum_hessian_in_leaf=1e-3, lambda_l2=5.0, max_bin=63, min_data_in_bin=3, feature_pre_filter=False,
+    deterministic=True, force_row_wise=True, seed=7, num_threads=1, verbosity=-1)
+
+
+class Bench:
+    """A registry of its own in a scratch folder."""
+
+    def __init__(self, programs, work):
+        self.programs, self.work = programs, work
+        environment = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REGISTRY_TOKEN")}
+        self.daemon = Server(
+            [f"{programs}/registryd", "serve", "--listen", "127.0.0.1:0", "--data-dir", str(work / "registry")],
+            work / "registryd.log", environment, work / "address")
+        environment |= {
+            "REGISTRY_URL": f"http://{self.daemon.address}", "REGISTRY_TOKEN_FILE": str(work / "registry" / "admin.token")}
+        self.environment = environment
+        self.registry = Registry(f"{programs}/registry", environment)
+
+    def create(self, ensemble, labels, members):
+        policy = self.work / f"{ensemble}.policy.json"
+        policy.write_text(json.dumps({"budget": {"members": members}, "preset": "standard", "parsimony": 0}))
+        classes = [option for name in CLASSES for option in ("--class", name)]
+        self.registry.run("ensembles", "create", ensemble, "--labels", labels, *classes, "--policy", policy)
+
+    def peak_memory(self):
+        """Peak resident memory of the daemon, in MB."""
+        status = pathlib.Path(f"/proc/{self.daemon.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    def psql(self, statement, database="registry"):
+        socket = (self.work / "registry" / "postgres").rglob("postmaster.pid").__next__().read_text().splitlines()[4]
+        user = subprocess.run(["stat", "-c", "%U", next((self.work / "registry" / "postgres").rglob("PG_VERSION"))],
+                              capture_output=True, text=True, check=True).stdout.strip()
+        for role in ("registry", user):
+            done = subprocess.run(["psql", "-X", "-q", "-h", socket, "-U", role, "-d", database, "-c", statement],
+                                  capture_output=True, text=True)
+            if done.returncode == 0:
+                return done.stdout
+        raise DemoError(f"psql failed: {done.stderr}")
+
+
+def simulated(rows, models, seed):
+    """Labels, groups of ten rows and models of growing skill; float32 probabilities."""
+    random = numpy.random.default_rng(seed)
+    label = random.integers(0, len(CLASSES), rows)
+    hard = random.normal(size=(rows, len(CLASSES)))
+    predictions = []
+    for index in range(models):
+        score = 0.6 * hard + random.normal(size=hard.shape)
+        score[numpy.arange(rows), label] += 0.6 + 0.15 * index
+        probability = numpy.exp(score - score.max(axis=1, keepdims=True))
+        predictions.append((probability / probability.sum(axis=1, keepdims=True)).astype(numpy.float32))
+    return label, predictions
+
+
+def write_labels(path, label):
+    with open(path, "w") as file:
+        file.write("id,label,group\n")
+        file.writelines(f"row-{i:08d},{CLASSES[y]},group-{i // 10:07d}\n" for i, y in enumerate(label))
+
+
+def write_predictions(path, probability):
+    with open(path, "w") as file:
+        file.write("id," + ",".join(CLASSES) + "\n")
+        file.writelines(
+            f"row-{i:08d}," + ",".join(f"{p:.7g}" for p in row) + "\n" for i, row in enumerate(probability.tolist()))
+
+
+def timed(command, environment=None):
+    """Wall seconds and peak memory in MB of a command that must succeed."""
+    began = time.perf_counter()
+    child = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    error = child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    if os.waitstatus_to_exitcode(status) not in (0, 4, 5):
+        raise DemoError(f"{command[0]} failed: {error.decode(errors='replace')}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def ingest(options, work):
+    rows = int(options.rows or 1_000_000)
+    bench = Bench(options.programs, work)
+    try:
+        label, predictions = simulated(rows, 1, seed=1)
+        write_labels(work / "labels.csv", label)
+        file = work / "predictions.csv"
+        write_predictions(file, predictions[0])
+        megabytes = file.stat().st_size / 1e6
+        bench.create("ingest", work / "labels.csv", 8)
+        bench.psql("CREATE TABLE predictions (id text, " + ", ".join(f"{c} real" for c in CLASSES) + ")")
+        ours, peers, client = [], [], 0
+        for version in range(1, 4):
+            seconds, memory = timed(
+                [f"{options.programs}/registry", "submit", "ingest", f"model@{version}", "--predictions", file],
+                bench.environment)
+            ours.append(seconds)
+            client = max(client, memory)
+            began = time.perf_counter()
+            bench.psql(f"\\copy predictions FROM '{file}' WITH (FORMAT csv, HEADER true)")
+            peers.append(time.perf_counter() - began)
+            bench.psql("TRUNCATE predictions")
+        ours, peer = sorted(ours)[1], sorted(peers)[1]
+        print(f"{rows} rows x {len(CLASSES)} classes, {megabytes:.0f} MB of CSV; medians of 3")
+        print(f"peak memory: daemon {bench.peak_memory():.0f} MB, client {client:.0f} MB")
+        return [entry(f"ingest of {rows} rows", megabytes / ours, megabytes / peer, "psql \\copy", "MB/s", True)]
+    finally:
+        bench.daemon.stop()
+
+
+def hash_folds(rows, salt):
+    fold = [int.from_bytes(hashlib.sha256(f"fold|{salt}\x1fgroup-{g:07d}".encode()).digest()[:8], "big") % FOLDS
+            for g in range((rows + 9) // 10)]
+    return numpy.repeat(fold, 10)[:rows]
+
+
+def python_evaluation(label, predictions, fold):
+    """What an admission evaluation computes, with lightgbm and numpy: the fit of members and challenger and of every set
+    without one of them, the metrics' inputs, Shapley values by pred_contrib summed over each model's columns, and SAGE."""
+    count, width = len(predictions), len(CLASSES)
+
+    def cross_fit(models):
+        columns = numpy.concatenate([predictions[m] for m in models], axis=1).astype(numpy.float64)
+        out, boosters = numpy.zeros((len(label), width)), []
+        for f in range(FOLDS):
+            train = fold != f
+            booster = lightgbm.train(PARAMETERS, lightgbm.Dataset(columns[train], label[train]), ROUNDS)
+            out[~train] = booster.predict(columns[~train], num_threads=1)
+            boosters.append(booster)
+        loss = -numpy.log(numpy.clip(out[numpy.arange(len(label)), label], 1e-7, 1 - 1e-7)).mean()
+        return columns, boosters, loss
+
+    columns, boosters, loss = cross_fit(range(count))
+    leave_one_out = [cross_fit([m for m in range(count) if m != left])[2] - loss for left in range(count)]
+    absolute = numpy.zeros(count)
+    for f, booster in enumerate(boosters):
+        contributions = booster.predict(columns[fold == f], pred_contrib=True, num_threads=1)
+        contributions = contributions.reshape(-1, width, columns.shape[1] + 1)[:, :, :-1]
+        absolute += numpy.abs(contributions.reshape(-1, width, count, width).sum(axis=3)).sum(axis=(0, 1))
+    sage = python_sage(boosters, columns, label, fold, count)
+    return loss, leave_one_out, absolute / len(label), sage
+
+
+def python_sage(boosters, columns, label, fold, count):
+    width, value, rows = len(CLASSES), numpy.zeros(1 << count), 0
+    for f, booster in enumerate(boosters):
+        index = numpy.flatnonzero(fold == f)[:400]
+        scores = path_values(booster, columns[index], count, width)
+        scores -= scores.max(axis=2, keepdims=True)
+        probability = numpy.exp(scores)
+        probability /= probability.sum(axis=2, keepdims=True)
+        value += numpy.log(numpy.clip(probability[:, numpy.arange(len(index)), label[index]], 1e-7, 1 - 1e-7)).sum(axis=1)
+        rows += len(index)
+    value /= rows
+    weights = [math.factorial(s) * math.factorial(count - s - 1) / math.factorial(count) for s in range(count)]
+    return [sum(weights[mask.bit_count()] * (value[mask | 1 << m] - value[mask]) for mask in range(1 << count) if not mask >> m & 1)
+            for m in range(count)]
+
+
+def path_values(booster, rows, count, width):
+    """Path-dependent raw scores of every coalition of models: 2^count x rows x classes."""
+    out = numpy.zeros((1 << count, len(rows), width))
+
+    def leaves(node, one, zero, total):
+        if "split_feature" not in node:
+            yield node["leaf_value"], one, zero
+            return
+        group = node["split_feature"] // width
+        for child, goes in (("left_child", lambda x, t: x <= t), ("right_child", lambda x, t: x > t)):
+            below = node[child]
+            cover = below.get("internal_count", below.get("leaf_count"))
+            holds = goes(rows[:, node["split_feature"]], node["threshold"])
+            yield from leaves(
+                below, one | {group: one[group] & holds if group in one else holds},
+                zero | {group: zero.get(group, 1.0) * cover / node["internal_count"]}, cover)
+
+    for index, tree in enumerate(booster.dump_model()["tree_info"]):
+        for leaf_value, one, zero in leaves(tree["tree_structure"], {}, {}, None):
+            groups = sorted(one)
+            for size in range(len(groups) + 1):
+                for inside in itertools.combinations(groups, size):
+                    term = numpy.full(len(rows), leaf_value)
+                    for group in groups:
+                        term = term * (one[group] if group in inside else zero[group])
+                    wanted, among = sum(1 << g for g in inside), sum(1 << g for g in groups)
+                    masks = [mask for mask in range(1 << count) if mask & among == wanted]
+                    out[masks, :, index % width] += term
+    return out
+
+
+def evaluation(options, work):
+    entries = []
+    bench = Bench(options.programs, work)
+    try:
+        for rows in map(int, (options.rows or "10000,100000,500000").split(",")):
+            label, predictions = simulated(rows, 8, seed=2)
+            ensemble = f"evaluation-{rows}"
+            write_labels(work / "labels.csv", label)
+            bench.create(ensemble, work / "labels.csv", 8)
+            for index, probability in enumerate(predictions):
+                write_predictions(work / f"model{index}.csv", probability)
+            for index in range(7):
+                bench.registry.json("submit", ensemble, f"model{index}@1", "--predictions", work / f"model{index}.csv")
+            bench.registry.json("ensembles", "found", ensemble, "--wait")
+            bench.registry.json("submit", ensemble, "model7@1", "--predictions", work / "model7.csv", "--wait")
+            ours = float(bench.psql(
+                "COPY (SELECT o.seconds FROM evaluation_outcome o JOIN evaluation e ON e.id = o.evaluation_id "
+                "ORDER BY e.id DESC LIMIT 1) TO STDOUT"))
+            members = bench.registry.json("ensembles", "show", ensemble)
+            judged = len(json.loads(json.dumps(members["members"])))
+            began = time.perf_counter()
+            python_evaluation(label, predictions, hash_folds(rows, members["epoch"]["salt"]))
+            peer = time.perf_counter() - began
+            entries.append(entry(f"evaluation of 8 models, {rows} rows", ours, peer, "lightgbm in Python", "s", False))
+            print(f"{rows} rows: ours {ours:.1f} s, Python {peer:.1f} s; members after: {judged}", flush=True)
+    finally:
+        bench.daemon.stop()
+    return entries
+
+
+def entry(case, ours, peer, peer_name, unit, higher_is_better):
+    ratio = ours / peer if higher_is_better else peer / ours
+    return dict(case=case, ours=ours, peer=peer, peer_name=peer_name, unit=unit, ratio=ratio, higher_is_better=higher_is_better)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=["ingest", "evaluation"])
+    parser.add_argument("--programs", required=True)
+    parser.add_argument("--rows")
+    parser.add_argument("--json", type=pathlib.Path)
+    options = parser.parse_args()
+    work = pathlib.Path(tempfile.mkdtemp(prefix="registry-benchmark-"))
+    work.chmod(0o711)  # Postgres runs as another user when we are root.
+    try:
+        entries = {"ingest": ingest, "evaluation": evaluation}[options.name](options, work)
+    except DemoError as error:
+        sys.exit(f"benchmark: {error}")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    print(f"{'case':40}{'ours':>12}{'peer':>12}  {'unit':6}{'ratio':>8}  peer")
+    for e in entries:
+        print(f"{e['case']:40}{e['ours']:12.2f}{e['peer']:12.2f}  {e['unit']:6}{e['ratio']:8.2f}  {e['peer_name']}")
+    if options.json:
+        options.json.write_text(json.dumps(entries, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
