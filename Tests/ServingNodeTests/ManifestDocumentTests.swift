@@ -44,7 +44,7 @@ import Testing
             return try Manifest(
                 ensemble: "faces", generation: 1, sequence: 1, previousSHA256: nil, createdAt: 0, reason: .founding,
                 admission: .shapleyTopK, decisionID: 1, classes: right.classes, members: right.members,
-                combiner: right.combiner
+                combiner: right.combiner, golden: right.golden
             ).canonicalBytes()
         },
         BadManifest("other format", says: "lightgbm-text-v4 is read") {
@@ -75,7 +75,8 @@ import Testing
         let manifest = try Manifest(
             ensemble: "digits", generation: 1, sequence: 1, previousSHA256: nil, createdAt: 0, reason: .founding,
             admission: .shapleyTopK,
-            decisionID: 1, classes: Release.classes, members: members, combiner: .init(TextModel.three.combiner))
+            decisionID: 1, classes: Release.classes, members: members, combiner: .init(TextModel.three.combiner),
+            golden: TextModel.three.combiner.golden)
         let limits = NodeLimits()
         let document = try ManifestDocument(bytes: manifest.canonicalBytes(), ensemble: "digits", limits: limits)
         let loaded = try LoadedEnsemble(document, combinerText: TextModel.three.bytes, limits: limits)

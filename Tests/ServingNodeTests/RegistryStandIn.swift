@@ -5,6 +5,7 @@ import Hummingbird
 import HummingbirdTesting
 import Logging
 import NIOCore
+import NIOFoundationCompat
 import RegistryAPI
 import RegistryClient
 import RegistryTesting
@@ -92,7 +93,8 @@ struct Release: Sendable {
             createdAt: 1_700_000_000,
             reason: sequence == 1 ? .founding : .admit, admission: .shapleyTopK, decisionID: Int64(sequence),
             classes: classes,
-            members: members, combiner: reference ?? Manifest.CombinerReference(combiner))
+            members: members, combiner: reference ?? Manifest.CombinerReference(combiner),
+            golden: combiner.golden)
         change(&manifest)
         self.manifest = manifest
         bytes = try manifest.canonicalBytes()

@@ -43,6 +43,19 @@ struct LoadedEnsemble: Sendable {
         }
         self.document = document
         tensorNames = Self.tensorNames(manifest.members)
+        try checkScoring()
+    }
+
+    /// Scores the manifest's golden rows: a node whose arithmetic differs from the registry's must not serve.
+    private func checkScoring() throws(NodeError) {
+        guard let inputs = manifest.golden.inputValues, let expected = manifest.golden.rawScoreValues,
+            inputs.count == expected.count, inputs.allSatisfy({ $0.count == forest.featureCount })
+        else { throw NodeError(.invalidManifest, "the manifest's golden rows do not fit its combiner") }
+        let scores = forest.rawScores(rows: inputs.joined().map(Double.init))
+        guard scores.map(\.bitPattern) == expected.joined().map(\.bitPattern) else {
+            throw NodeError(
+                .invalidCombiner, "this node does not compute the scores that the manifest's golden rows must have")
+        }
     }
 
     /// A member's tensor has the model's name; `model@version` where that would stand for two things.
