@@ -105,18 +105,27 @@ import Testing
         }
     }
 
+    @Test(arguments: [["0"], []]) func refusesGoldenRowsThatAreNone(_ row: [String]) async throws {
+        try await FollowerFixture.with { node in
+            node.registry.publish(try Release(1) { $0.golden.inputs[0] = row })
+            #expect(await node.follower.poll().summary == "refused invalid_manifest")
+        }
+    }
+
     @Test func refusesACombinerThatItsManifestDoesNotDescribe() async throws {
-        var reference = Manifest.CombinerReference(try TextModel.two.combiner)
+        var reference = Manifest.CombinerReference(TextModel.two.combiner)
         reference.trees = 6
         let wrongTrees = try Release(1, combiner: reference)
-        reference = Manifest.CombinerReference(try TextModel.two.combiner)
+        reference = Manifest.CombinerReference(TextModel.two.combiner)
         reference.bytes += 1
         let wrongLength = try Release(1, combiner: reference)
         let wrongClasses = try Release(1, classes: ["cat", "dog"])
         let junk = Array("tree\nversion=v4\n".utf8)
-        let notAModel = try Release(1, combiner: Manifest.CombinerReference(Combiner(text: junk, treeCount: 3, golden: TextModel.two.golden)))
+        let notAModel = try Release(
+            1, combiner: Manifest.CombinerReference(sha256: .of(junk), bytes: junk.count, trees: 3))
+        let wrongScores = try Release(1) { $0.golden.rawScores[0] = $0.golden.rawScores[1] }
         try await FollowerFixture.with { node in
-            for release in [wrongTrees, wrongLength, wrongClasses, notAModel] {
+            for release in [wrongTrees, wrongLength, wrongClasses, notAModel, wrongScores] {
                 node.registry.publish(release)
                 node.registry.change { $0.combiners[.of(junk)] = junk }
                 #expect(await node.follower.poll().summary == "refused invalid_combiner")

@@ -1,3 +1,4 @@
+import EnsembleModel
 import Foundation
 import Hummingbird
 import HummingbirdTesting

@@ -5,6 +5,7 @@ import Hummingbird
 import HummingbirdTesting
 import Logging
 import NIOCore
+import NIOFoundationCompat
 import RegistryAPI
 import RegistryClient
 import RegistryTesting
@@ -83,7 +84,7 @@ struct Release: Sendable {
         classes: [String] = Release.classes, combiner reference: Manifest.CombinerReference? = nil,
         change: (inout Manifest) -> Void = { _ in }
     ) throws {
-        combiner = try model.combiner
+        combiner = model.combiner
         let members = try ["knn", "minilm", "svm"].prefix(model.members).map {
             try Manifest.Member(id: ModelVersionID(name: $0, version: "1"), metadata: ModelMetadata())
         }
@@ -93,7 +94,7 @@ struct Release: Sendable {
             reason: sequence == 1 ? .founding : .admit, admission: .shapleyTopK, decisionID: Int64(sequence),
             classes: classes,
             members: members, combiner: reference ?? Manifest.CombinerReference(combiner),
-            golden: model.golden)
+            golden: combiner.golden)
         change(&manifest)
         self.manifest = manifest
         bytes = try manifest.canonicalBytes()

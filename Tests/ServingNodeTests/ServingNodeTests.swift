@@ -1,7 +1,9 @@
 import AsyncHTTPClient
+import EnsembleModel
 import Foundation
 import Logging
 import NIOCore
+import NIOHTTP1
 import RegistryTesting
 import Testing
 

@@ -1,5 +1,4 @@
 import EnsembleModel
-import Forest
 
 /// Combiners that Python's lightgbm 4.7.0 trained on synthetic probabilities of three classes, without the tail that no
 /// score depends on, and what its `predict` gives for three rows.
@@ -10,14 +9,12 @@ struct TextModel: Sendable {
     let rows: [[Float]]
     /// Python's probabilities of these rows.
     let probabilities: [[Double]]
+    /// Python's raw scores of these rows.
+    let rawScores: [[Double]]
 
     var bytes: [UInt8] { Array(text.utf8) }
-    var combiner: Combiner { get throws { Combiner(text: bytes, treeCount: 3, golden: try golden) } }
-    var golden: GoldenRows {
-        get throws {
-            let forest = try Forest(lightGBMText: bytes)
-            return GoldenRows(inputs: rows, rawScores: rows.map { forest.rawScores(rows: $0.map(Double.init)) })
-        }
+    var combiner: Combiner {
+        Combiner(text: bytes, treeCount: 3, golden: GoldenRows(inputs: rows, rawScores: rawScores))
     }
 
     /// Two members.
@@ -104,6 +101,11 @@ struct TextModel: Sendable {
             [0.25618099202023975, 0.34616003342931795, 0.3976589745504423],
             [0.2057239499946649, 0.5694939752963383, 0.22478207470899686],
             [0.4473394249510258, 0.24341208542914589, 0.3092484896198282],
+        ],
+        rawScores: [
+            [-1.436411216227789, -1.1353942184910994, -0.9967006208623261],
+            [-1.436411216227789, -0.41819823388380384, -1.3478150617785247],
+            [-0.9786425426328964, -1.5872043571644205, -1.3478150617785247],
         ])
 
     /// Two members, other trees.
@@ -190,6 +192,11 @@ struct TextModel: Sendable {
             [0.24151520275336194, 0.40362551371145655, 0.3548592835351815],
             [0.19950297104716597, 0.600282450830178, 0.200214578122656],
             [0.35013767891532177, 0.2984757362086884, 0.3513865848759898],
+        ],
+        rawScores: [
+            [-1.455584546375314, -0.9420294670242398, -1.070795642359854],
+            [-1.455584546375314, -0.35401337923023257, -1.4520239930358203],
+            [-1.455584546375314, -1.6152223480434713, -1.4520239930358203],
         ])
 
     /// Three members.
@@ -282,5 +289,10 @@ struct TextModel: Sendable {
             [0.6300150012609801, 0.1897998688262397, 0.18018512991278018],
             [0.15652918066739321, 0.6728343340606895, 0.17063648527191724],
             [0.15460526434928082, 0.17753248145282544, 0.6678622541978938],
+        ],
+        rawScores: [
+            [-0.268433573025471, -1.4682070085930383, -1.520192381790522],
+            [-1.6064854078755952, -0.148228719456315, -1.520192381790522],
+            [-1.6064854078755952, -1.4682070085930383, -0.14327864888492836],
         ])
 }

@@ -41,25 +41,20 @@ struct LoadedEnsemble: Sendable {
                 "the combiner has \(forest.classCount) classes and \(forest.featureCount) columns; "
                     + "its manifest has \(manifest.classes.count) classes and \(manifest.members.count) members")
         }
-        try Self.check(forest, with: manifest.golden)
         self.document = document
         tensorNames = Self.tensorNames(manifest.members)
+        try checkScoring()
     }
 
-    /// The scores that the registry computed must come out here, bit for bit.
-    private static func check(_ forest: Forest, with golden: GoldenRows) throws(NodeError) {
-        guard let inputs = golden.inputValues, let expected = golden.rawScoreValues, inputs.count == expected.count,
-            inputs.allSatisfy({ $0.count == forest.featureCount }), expected.allSatisfy({ $0.count == forest.classCount })
-        else {
-            throw NodeError(.invalidManifest, "the manifest is refused: its golden rows are not rows of its combiner")
-        }
-        for (input, expected) in zip(inputs, expected) {
-            let scores = forest.rawScores(rows: input.map(Double.init))
-            guard scores.map(\.bitPattern) == expected.map(\.bitPattern) else {
-                throw NodeError(
-                    .invalidCombiner,
-                    "the combiner scores the manifest's golden rows differently here than at the registry: update the node")
-            }
+    /// Scores the manifest's golden rows: a node whose arithmetic differs from the registry's must not serve.
+    private func checkScoring() throws(NodeError) {
+        guard let inputs = manifest.golden.inputValues, let expected = manifest.golden.rawScoreValues,
+            inputs.count == expected.count, inputs.allSatisfy({ $0.count == forest.featureCount })
+        else { throw NodeError(.invalidManifest, "the manifest's golden rows do not fit its combiner") }
+        let scores = forest.rawScores(rows: inputs.joined().map(Double.init))
+        guard scores.map(\.bitPattern) == expected.joined().map(\.bitPattern) else {
+            throw NodeError(
+                .invalidCombiner, "this node does not compute the scores that the manifest's golden rows must have")
         }
     }
 

@@ -72,5 +72,7 @@ struct InferenceResponse {
 
     private mutating func write(_ text: String) { bytes += text.utf8 }
 
-    private static func quoted(_ text: String) -> String { String(decoding: CanonicalValue.string(text).bytes, as: UTF8.self) }
+    private static func quoted(_ text: String) -> String {
+        String(decoding: CanonicalValue.string(text).bytes, as: UTF8.self)
+    }
 }

@@ -4,15 +4,15 @@ import Logging
 import ServingNode
 
 @main
-struct RegistryNodeCommand: AsyncParsableCommand {
+struct RegistryNode: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "registry-node", abstract: "Serve the champions that a registry publishes.",
-        version: ServingNode.version, subcommands: [RunCommand.self])
+        commandName: "registry-node", abstract: "Serves the champions that a registry publishes.",
+        version: ServingNode.version, subcommands: [Run.self])
 }
 
-struct RunCommand: AsyncParsableCommand {
+struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Follow ensembles and answer for them.",
+        abstract: "Follow ensembles and answer for them.",
         discussion: """
             Answers the Open Inference Protocol v2 under /v2. What was served last is kept on disk and served again \
             after a restart, also while the registry is away.
