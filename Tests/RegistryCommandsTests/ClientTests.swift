@@ -133,7 +133,7 @@ struct ClientTests {
     }
 
     @Test func manifestsAndCombinersAreVerified() async throws {
-        let combiner = Combiner(text: Array("tree\n".utf8), treeCount: 3)
+        let combiner = Combiner(text: Array("tree\n".utf8), treeCount: 3, golden: Fixture.golden)
         let manifest = try Fixture.manifest(combiner)
         let bytes = try manifest.canonicalBytes()
         let digest = ContentDigest.of(bytes)

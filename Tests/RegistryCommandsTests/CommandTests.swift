@@ -226,7 +226,7 @@ struct CommandTests {
     }
 
     @Test func manifestAndCombinerAreWrittenAsServed() async throws {
-        let combiner = Combiner(text: Array("tree\n".utf8), treeCount: 3)
+        let combiner = Combiner(text: Array("tree\n".utf8), treeCount: 3, golden: Fixture.golden)
         let bytes = try Fixture.manifest(combiner).canonicalBytes()
         let digest = ContentDigest.of(bytes)
         try await withScratchFolder { folder in

@@ -51,11 +51,13 @@ enum Fixture {
             createdBy: "ann")
     }
 
+    static let golden = GoldenRows(inputs: [[0.25, 0.75]], rawScores: [[-1, 1]])
+
     static func manifest(_ combiner: Combiner) throws -> Manifest {
         try Manifest(
             ensemble: "e", generation: 1, sequence: 4, previousSHA256: nil, createdAt: 1_767_270_896, reason: .founding,
             admission: .shapleyTopK, decisionID: 9, classes: ["x", "y"],
             members: [.init(id: try ModelVersionID("a@1"), metadata: ModelMetadata(latencyNanoseconds: 5_900_000))],
-            combiner: .init(combiner))
+            combiner: .init(combiner), golden: combiner.golden)
     }
 }

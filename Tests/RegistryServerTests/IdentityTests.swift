@@ -2,6 +2,7 @@ import EnsembleModel
 import Foundation
 import HTTPTypes
 import HummingbirdTesting
+import NIOCore
 import RegistryAPI
 import RegistryTesting
 import Testing
@@ -60,7 +61,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{}", "'name' is missing"), ("[", "not valid JSON"), (#"{"name":"a b","scopes":["read"]}"#, "not a token name"),
+        ("{}", "'name' is missing"), ("[", "not valid JSON"), (#"{"name":"a b","scopes":["read"]}"#, "no token name"),
         (#"{"name":"a","scopes":[]}"#, "at least one scope"), (#"{"name":"a","scopes":["root"]}"#, "wrong value"),
     ])
     func badTokenRequestsAreExplained(body: String, explanation: String) async throws {

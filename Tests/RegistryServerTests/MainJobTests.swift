@@ -3,6 +3,7 @@ import Foundation
 import Forest
 import HTTPTypes
 import HummingbirdTesting
+import NIOCore
 import RegistryAPI
 import RegistryTesting
 import Testing

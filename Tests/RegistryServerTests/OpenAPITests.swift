@@ -44,15 +44,15 @@ import Yams
     }
 
     @Test(arguments: [
-        ("EnsembleRecord", AnyExample(Examples.ensemble)),
-        ("ModelVersionRecord", AnyExample(Examples.model)),
-        ("SubmissionRecord", AnyExample(Examples.submission)),
-        ("EvaluationRecord", AnyExample(Examples.evaluation)),
-        ("DecisionRecord", AnyExample(Examples.decision)),
-        ("PromotionRecord", AnyExample(Examples.promotion)),
-        ("TokenRecord", AnyExample(Examples.token)),
-        ("Policy", AnyExample(Examples.policy)),
-        ("Problem", AnyExample(Examples.problem)),
+        ("EnsembleRecord", AnyExample(try Examples.ensemble())),
+        ("ModelVersionRecord", AnyExample(try Examples.model())),
+        ("SubmissionRecord", AnyExample(try Examples.submission())),
+        ("EvaluationRecord", AnyExample(try Examples.evaluation())),
+        ("DecisionRecord", AnyExample(try Examples.decision())),
+        ("PromotionRecord", AnyExample(try Examples.promotion())),
+        ("TokenRecord", AnyExample(try Examples.token())),
+        ("Policy", AnyExample(try Examples.policy())),
+        ("Problem", AnyExample(try Examples.problem())),
     ])
     func describesExactlyTheProperties(schema: String, example: AnyExample) throws {
         let components = try #require(Self.document()["components"] as? [String: Any])
@@ -77,7 +77,7 @@ struct AnyExample: Sendable, CustomTestStringConvertible {
     let json: @Sendable () throws -> Data
     let testDescription: String
 
-    init(_ value: @autoclosure @escaping @Sendable () throws -> some Encodable) {
+    init<Value: Encodable & SendableMetatype>(_ value: @autoclosure @escaping @Sendable () throws -> Value) {
         json = { try APIJSON.encoder().encode(value()) }
         testDescription = "example"
     }
