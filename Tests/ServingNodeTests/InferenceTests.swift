@@ -111,7 +111,8 @@ import Testing
             body.inputs[0].data = "[0, 0, 0]"
             body.inputs[1].shape = "[1, 3]"
             body.inputs[1].data = "[\(threshold), 0, 0]"
-            #expect(try await Self.infer(client, body.json).probabilities == forest.probabilities(rows: rounded))
+            let answer = try await Self.infer(client, body.json)
+            #expect(answer.probabilities == forest.probabilities(rows: rounded))
         }
     }
 
@@ -123,7 +124,8 @@ import Testing
             #expect(answer.id == "réq \"1\"")
             #expect(answer.outputs.map(\.name) == ["label"])
             body.extra = #", "outputs": [{"name": "label"}, {"name": "probabilities"}]"#
-            #expect(try await Self.infer(client, body.json).outputs.map(\.name) == ["label", "probabilities"])
+            let both = try await Self.infer(client, body.json)
+            #expect(both.outputs.map(\.name) == ["label", "probabilities"])
         }
     }
 
@@ -132,7 +134,8 @@ import Testing
             var body = InferenceBody(.two)
             body.inputs.append(.init(name: "key", datatype: "BYTES", shape: "[3]", data: #"["a", "b", "c"]"#))
             body.inputs.append(.init(name: "group", datatype: "BYTES", shape: "[3]", data: #"["q", "q", "r"]"#))
-            #expect(try await Self.infer(client, body.json).labels.count == 3)
+            let answer = try await Self.infer(client, body.json)
+            #expect(answer.labels.count == 3)
         }
     }
 
