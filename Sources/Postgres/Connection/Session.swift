@@ -152,6 +152,8 @@ actor Session {
         defer {
             isRunning = false
             loop.cancel(timer)
+            // From now on the socket tells when the server closes it.
+            if wire == .idle, !keepsNotifications { arm(EPOLLIN.rawValue) }
         }
         let current = operation
         do {
@@ -217,6 +219,8 @@ actor Session {
     /// Waits until the cancel request, if any, is delivered: later it would hit the next statement. The server has
     /// signalled its backend when it has taken the request, and a backend that is idle by then ignores the signal.
     func awaitCancel() async throws {
+        // What the server sends meanwhile must not wake this over and over.
+        arm(0)
         while isCancelOutstanding { try await suspend() }
     }
 
@@ -271,9 +275,8 @@ actor Session {
             loop.unwatch(PQsocket(handle.pointer))
         }
         if waiter != nil { return wake() }
-        guard !isRunning else { return }
-        if wire != .idle || keepsNotifications {
-            // Nobody reads now; leave the data in the socket, so that the server waits.
+        if isRunning || wire != .idle || keepsNotifications {
+            // Nobody reads now; leave the data in the socket, so that the server waits. Whoever reads next arms again.
             arm(0)
         } else if !isAlive() {
             if !isLeased { onIdleDeath() }
