@@ -1,6 +1,8 @@
 import EnsembleModel
 import Foundation
+import Logging
 import Postgres
+import RegistryTesting
 import Testing
 
 @testable import RegistryStore
@@ -285,6 +287,35 @@ import Testing
             try await fixture.client.execute("DROP TRIGGER cut_off ON decision")
             #expect(try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) == .published(sequence: 2))
             #expect(try await store.publication(of: claim.evaluation) == .published(sequence: 2))
+        }
+    }
+
+    /// The answer to COMMIT is lost although it took effect: the caller still learns what was published.
+    @Test(arguments: [Verdict.admit, .rejectNoGain])
+    func aCommitWhoseAnswerIsLostIsFoundOut(_ verdict: Verdict) async throws {
+        try await StoreFixture.withEnsemble { fixture in
+            try await fixture.found()
+            try await fixture.submit("x@1", seed: 7)
+            let claim = try await fixture.claim()
+            try await fixture.complete(claim, verdict)
+            let place = try #require(fixture.connectionString.firstMatch(of: /host='([^']+)' port='([0-9]+)'/))
+            let port = try #require(Int(place.2))
+            try await ScratchDirectory.with { scratch in
+                let cutter = try CommitCutter(directory: scratch.path, upstream: String(place.1), port: port)
+                cutter.start()
+                let client = PostgresClient(
+                    configuration: PostgresConfiguration(
+                        connectionString: fixture.connectionString.replacing(place.1, with: scratch.path)),
+                    logger: Logger(label: "cut", factory: { _ in SwiftLogNoOpLogHandler() }))
+                let store = RegistryStore(client: client, logger: fixture.store.logger)
+                let publication = try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time)
+                #expect(publication == (verdict == .admit ? .published(sequence: 2) : .decidedWithoutPromotion))
+                #expect(cutter.cutCount == 1)
+                #expect(try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) == .gone)
+                await client.shutdown()
+                cutter.stop()
+            }
+            #expect(try await fixture.number("SELECT count(*) FROM decision") == 2)
         }
     }
 

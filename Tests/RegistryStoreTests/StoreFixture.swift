@@ -13,6 +13,7 @@ struct StoreFixture: Sendable {
 
     let store: RegistryStore
     let client: PostgresClient
+    let connectionString: String
 
     /// Runs `body` with a fresh database; `migrated` says whether it has the schema.
     nonisolated(nonsending) static func with(
@@ -36,7 +37,8 @@ struct StoreFixture: Sendable {
         var logger = Logger(label: "store-test")
         logger.logLevel = .error
         let client = PostgresClient(configuration: configuration, logger: logger)
-        let fixture = StoreFixture(store: RegistryStore(client: client, logger: logger), client: client)
+        let fixture = StoreFixture(
+            store: RegistryStore(client: client, logger: logger), client: client, connectionString: connectionString)
         do {
             if migrated { _ = try await fixture.store.migrate() }
             try await body(fixture)
