@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Stands between client and server, and hangs up in place of the first answer to a COMMIT: the transaction is committed, and
-/// the client does not learn of it.
+/// Stands between client and server, and hangs up in place of the first answer to a COMMIT: the transaction is
+/// committed, and the client does not learn of it.
 final class CommitCutter: Sendable {
     private let listener: Int32
     private let upstream: String
