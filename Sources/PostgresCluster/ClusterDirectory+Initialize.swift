@@ -32,7 +32,12 @@ extension ClusterDirectory {
                 binaries.path("postgres"),
                 ["--single", "-D", newData, "-c", "exit_on_error=on", "-c", "log_checkpoints=off", "postgres"],
                 directory: newData)
-            let statements = "CREATE ROLE registry LOGIN\nCREATE DATABASE \"\(name)\" OWNER registry TEMPLATE template0\n"
+            // A line is a statement here.
+            let statements = """
+                CREATE ROLE registry LOGIN
+                CREATE DATABASE "\(name)" OWNER registry TEMPLATE template0
+
+                """
             try await check(single.run(input: statements, output: log.handle), "postgres --single", log)
             guard rename(newData, data) == 0 else { throw PostgresClusterError.unusable(data, errno) }
         } catch {

@@ -73,16 +73,19 @@ struct ClusterDirectory: Sendable {
         let socket = socket
         if mkdir(socket, 0o700) == 0 {
             undo.add { rmdir(socket) }
-        } else {
-            guard errno == EEXIST else { throw PostgresClusterError.unusable(socket, errno) }
-            var status = stat()
-            guard lstat(socket, &status) == 0, status.isDirectory, [geteuid(), account.userID].contains(status.st_uid) else {
-                throw PostgresClusterError(
-                    .directoryUnusable,
-                    "\(socket), where the socket of Postgres belongs, is not a directory of '\(account.name)': remove it")
-            }
+        } else if errno != EEXIST {
+            throw PostgresClusterError.unusable(socket, errno)
         }
-        try account.own(socket)
+        var status = stat()
+        guard lstat(socket, &status) == 0, status.isDirectory, status.st_mode & 0o777 == 0o700,
+            [geteuid(), account.userID].contains(status.st_uid)
+        else {
+            throw PostgresClusterError(
+                .directoryUnusable,
+                "\(socket), where the socket belongs, is not a private directory of '\(account.name)': remove it")
+        }
+        // Nobody else can put a link in its place while it is root's.
+        if status.st_uid != account.userID { try account.own(socket) }
         removeSocket()
     }
 
@@ -99,8 +102,8 @@ struct ClusterDirectory: Sendable {
         guard status.st_uid == account.userID else {
             throw PostgresClusterError(
                 .directoryUnusable,
-                "\(data) belongs to user \(status.st_uid), and Postgres would run as '\(account.name)': start this program "
-                    + "as it was started before, or hand the data over with 'chown -R \(account.name) \(data)'")
+                "\(data) belongs to user \(status.st_uid), and Postgres would run as '\(account.name)': start this "
+                    + "program as before, or hand the data over with 'chown -R \(account.name) \(data)'")
         }
     }
 }

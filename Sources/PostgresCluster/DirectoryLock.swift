@@ -19,7 +19,7 @@ final class DirectoryLock: Sendable {
     /// Takes the lock, or says who holds it.
     static func acquire(_ path: String) throws -> DirectoryLock {
         while true {
-            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { throw PostgresClusterError.unusable(path, errno) }
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
                 let reason = errno
@@ -52,7 +52,8 @@ final class DirectoryLock: Sendable {
     }
 
     private static func inUse(_ path: String) -> PostgresClusterError {
-        let holder = (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+        let text = try? String(contentsOfFile: path, encoding: .utf8)
+        let holder = text?.trimmingCharacters(in: .whitespacesAndNewlines)
         let directory = (path as NSString).deletingLastPathComponent
         return PostgresClusterError(
             .directoryInUse,

@@ -27,7 +27,7 @@ public enum PostgresCluster {
     }
 
     /// Starts the cluster, and makes it first where there is none. A Postgres that a killed process left on the
-    /// directory is stopped. When the start fails, nothing that it made is left.
+    /// directory is stopped. When the start fails, nothing that it made is left but the data, if complete.
     ///
     /// - Throws: ``PostgresClusterError``, or `CancellationError` when the task is cancelled.
     public static func start(_ configuration: Configuration, logger: Logger) async throws -> RunningCluster {

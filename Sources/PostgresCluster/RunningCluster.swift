@@ -36,6 +36,8 @@ public actor RunningCluster {
         isStopping = true
         guard let lock else { return }
         try await processes.stop(process, patience: Self.stopPatience)
+        // Another call may have come first, and the directory be another's by now.
+        guard self.lock != nil else { return }
         directory.removeSocket()
         rmdir(directory.socket)
         lock.release()

@@ -58,13 +58,19 @@ struct ServerAccount: Sendable {
         // Exits with the position of the first directory that cannot be entered, 0 when there is none.
         let script = #"i=0; for d do i=$((i + 1)); [ -x "$d" ] || exit $i; done"#
         let path = Array(above.reversed())
-        let status = try await command("/bin/sh", ["-c", script, "sh"] + path).run()
+        let status = Int(try await command("/bin/sh", ["-c", script, "sh"] + path).run())
         guard status != 0 else { return }
-        let blocked = path[min(Int(status), path.count) - 1]
+        // Everybody can enter the root: 1 is what setpriv says.
+        guard 2...path.count ~= status else {
+            throw PostgresClusterError(
+                .accountMissing, "this process is root but may not start others as '\(name)' (setpriv failed): "
+                    + "start it as an unprivileged user")
+        }
+        let blocked = path[status - 1]
         throw PostgresClusterError(
             .directoryUnreachable,
             "Postgres runs as '\(name)' because this process is root, and '\(name)' cannot enter \(blocked): choose a "
-                + "data directory elsewhere, such as /var/lib/ensemble-registry, or allow it with 'chmod o+x \(blocked)'")
+                + "directory elsewhere, such as /var/lib/ensemble-registry, or allow it with 'chmod o+x \(blocked)'")
     }
 
     private static func lookUp(_ name: String) -> (userID: uid_t, groupID: gid_t)? {

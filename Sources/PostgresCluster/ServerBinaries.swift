@@ -2,7 +2,7 @@ import Foundation
 
 /// The directory that holds the programs of one major version of Postgres.
 struct ServerBinaries: Sendable {
-    /// What DESIGN.md promises, and where `--locale-provider` appeared.
+    /// The first that has `initdb --locale-provider`; no older one is tested.
     static let oldestVersion = 15
 
     let directory: String
@@ -44,8 +44,9 @@ struct ServerBinaries: Sendable {
         let names = ["postgres", "initdb"]
         guard names.allSatisfy({ FileManager.default.isExecutableFile(atPath: "\(directory)/\($0)") }),
             // "postgres (PostgreSQL) 15.18 (Debian ...)", or "17beta1" for a version to come
-            let words = Command(executable: "\(directory)/postgres", arguments: ["--version"]).answer()?.split(separator: " "),
-            words.count > 2, let version = Int(words[2].prefix(while: \.isNumber))
+            let answer = Command(executable: "\(directory)/postgres", arguments: ["--version"]).answer(),
+            case let words = answer.split(separator: " "), words.count > 2,
+            let version = Int(words[2].prefix(while: \.isNumber))
         else { return nil }
         self.directory = directory
         self.majorVersion = version

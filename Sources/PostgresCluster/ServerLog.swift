@@ -15,7 +15,7 @@ struct ServerLog: Sendable {
         var status = stat()
         let exists = stat(path, &status) == 0
         if exists, status.st_size > Self.rotationBytes { rename(path, "\(path).1") }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw PostgresClusterError.unusable(path, errno) }
         if !exists { undo.add { unlink(path) } }
         self.path = path

@@ -51,8 +51,9 @@ struct ServerProcesses: Sendable {
     /// Whether the process is one of Postgres, of whatever cluster. Dead ones that nobody waited for are not.
     static func isPostgres(_ pid: pid_t) -> Bool {
         guard let name = title(of: pid)?.split(separator: "\0").first else { return false }
-        // A child of the postmaster calls itself "postgres: cluster: what it does"; setpriv is about to become one.
-        return name.hasPrefix("postgres:") || ["postgres", "initdb", "setpriv"].contains((name as NSString).lastPathComponent)
+        // A child of the postmaster calls itself "postgres: cluster: what it does"; setpriv is to become one.
+        let program = (String(name) as NSString).lastPathComponent
+        return name.hasPrefix("postgres:") || ["postgres", "initdb", "setpriv"].contains(program)
     }
 
     /// Every process of Postgres works inside its data directory; the kernel's word for it (device and inode) survives

@@ -11,6 +11,15 @@ public enum Psql {
     /// Runs one statement outside a transaction and returns the rows, unaligned, one a line.
     @discardableResult
     public static func run(_ statement: String, on connectionString: String) async throws -> String {
+        try await withCheckedThrowingContinuation { continuation in
+            // A thread of its own: the statement may wait for what the other tasks do.
+            Thread.detachNewThread {
+                continuation.resume(with: Result { try runBlocking(statement, on: connectionString) })
+            }
+        }
+    }
+
+    private static func runBlocking(_ statement: String, on connectionString: String) throws -> String {
         let process = Process()
         let output = Pipe()
         let errors = Pipe()

@@ -70,7 +70,7 @@ public enum TestCluster {
             read -r _
             pid=$(head -n 1 "$1/data/postmaster.pid") && kill -QUIT "$pid"
             # Dead processes that nobody has waited for are still there, but have no command line.
-            while grep -q . "/proc/$pid/cmdline"; do sleep 0.05; done
+            while [ -n "$pid" ] && grep -q . "/proc/$pid/cmdline"; do sleep 0.05; done
             rm -rf "$1"
             """
         let pipe = Pipe()

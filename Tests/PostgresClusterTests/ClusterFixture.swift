@@ -35,7 +35,8 @@ struct ClusterFixture {
 
     /// The error that the start ends with.
     func startError(
-        _ change: (inout PostgresCluster.Configuration) -> Void = { _ in }, sourceLocation: SourceLocation = #_sourceLocation
+        _ change: (inout PostgresCluster.Configuration) -> Void = { _ in },
+        sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> PostgresClusterError {
         try await #require(throws: PostgresClusterError.self, sourceLocation: sourceLocation) {
             try await start(change).stop()

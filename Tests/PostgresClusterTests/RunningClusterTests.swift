@@ -66,7 +66,8 @@ import Testing
         try await ClusterFixture.with { fixture in
             let cluster = try await fixture.start()
             let sleeper = Task { try await cluster.ask("SELECT pg_sleep(600)") }
-            while try await cluster.ask("SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'") == "0" {}
+            let sleepers = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'"
+            while try await cluster.ask(sleepers) == "0" {}
             await withTaskGroup { group in
                 group.addTask { await #expect(throws: Never.self) { try await cluster.stop() } }
                 group.cancelAll()

@@ -17,7 +17,8 @@ import Testing
         let name = try await TestCluster.makeDatabase()
         let connection = try await TestCluster.connectionString(database: name)
         let client = Task { try await Psql.run("SELECT pg_sleep(600)", on: connection) }
-        while try await Psql.run("SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'", on: connection) == "0" {}
+        let sleepers = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'"
+        while try await Psql.run(sleepers, on: connection) == "0" {}
         try await TestCluster.dropDatabase(name)
         await #expect(throws: Psql.Failure.self) { try await client.value }
         await #expect(throws: Psql.Failure.self) { try await Psql.run("SELECT 1", on: connection) }
