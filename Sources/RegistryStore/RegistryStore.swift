@@ -4,8 +4,8 @@ public import Postgres
 /// The registry's state in Postgres: the only place that knows SQL.
 ///
 /// A value without state of its own: copies share the client's connection pool. Every method throws ``StoreError``, and
-/// `EnsembleModelError` for values that are not valid by themselves. What a method writes is committed whole or not at all.
-/// Transactions lock in the order ensemble head, evaluation, audit chain.
+/// `EnsembleModelError` for values that are not valid by themselves. What a method writes is committed whole or not
+/// at all. Transactions lock in the order ensemble head, evaluation, audit chain.
 public struct RegistryStore: Sendable {
     /// The channel notified after a promotion, without a payload: a hint to look, never the truth.
     public static let promotionChannel = "registry_promotion"

@@ -9,7 +9,8 @@ extension Row {
         return value
     }
 
-    func optional<Value: RawRepresentable<String>>(_ column: String, as type: Value.Type = Value.self) throws -> Value? {
+    func optional<Value: RawRepresentable<String>>(_ column: String, as type: Value.Type = Value.self) throws -> Value?
+    {
         guard let text: String = try self[column] else { return nil }
         guard let value = Value(rawValue: text) else { throw Self.corrupt(column) }
         return value
@@ -54,7 +55,8 @@ extension Row {
     }
 
     private static func corrupt(_ column: String) -> StoreError {
-        StoreError(.corrupt, "the stored '\(column)' is not valid; restore the database from a backup, or use a newer program")
+        StoreError(
+            .corrupt, "the stored '\(column)' is not valid; restore the database from a backup, or use a newer program")
     }
 }
 

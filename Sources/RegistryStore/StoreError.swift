@@ -60,7 +60,9 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
 
 extension StoreError {
     static func ensembleNotFound(_ name: String) -> StoreError {
-        StoreError(.ensembleNotFound, "there is no ensemble '\(name.prefix(128))'; `registry ensembles list` shows those there are")
+        StoreError(
+            .ensembleNotFound,
+            "there is no ensemble '\(name.prefix(128))'; `registry ensembles list` shows those there are")
     }
 
     static func notFound(_ what: String, _ id: Int64) -> StoreError {
@@ -87,7 +89,8 @@ extension StoreError {
 
     private static func code(of state: SQLState) -> Code {
         switch state {
-        case .connectionException, .insufficientResources, .operatorIntervention, .invalidAuthorization, .invalidCatalogName,
+        case .connectionException, .insufficientResources, .operatorIntervention, .invalidAuthorization,
+            .invalidCatalogName,
             .readOnlyTransaction:
             .databaseUnavailable
         case .dataException, .checkViolation: .invalidValue

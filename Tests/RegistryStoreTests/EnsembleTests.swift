@@ -22,7 +22,8 @@ import Testing
             #expect(record.epoch.salt == validation.digest.hex)
             #expect((record.epoch.rowCount, record.epoch.groupCount, record.epoch.sliceCount) == (5, 3, 3))
             #expect(record.createdBy == "ann")
-            #expect(record.sequence == 0 && record.members == [] && record.manifest == nil && record.epoch.preset == nil)
+            #expect(
+                record.sequence == 0 && record.members == [] && record.manifest == nil && record.epoch.preset == nil)
             #expect(try await fixture.number("SELECT count(*) FROM audit_event") == 1)
         }
     }
@@ -48,7 +49,8 @@ import Testing
                 for _ in 0..<6 {
                     group.addTask {
                         try await store.createEnsemble(
-                            name: "e", description: "", validation: StoreFixture.validation(rows: 4), policy: Policy(), actor: "ann"
+                            name: "e", description: "", validation: StoreFixture.validation(rows: 4), policy: Policy(),
+                            actor: "ann"
                         ).created
                     }
                 }
@@ -85,9 +87,12 @@ import Testing
 
     @Test func aChangedLabelIsNoticed() async throws {
         try await StoreFixture.withEnsemble { fixture in
-            try await fixture.tamper("validation_row_block", "UPDATE validation_row_block SET labels[1] = 1 - labels[1]")
+            try await fixture.tamper(
+                "validation_row_block", "UPDATE validation_row_block SET labels[1] = 1 - labels[1]")
             let store = fixture.store
-            #expect(await storeError { _ = try await store.validationSet(ensemble: StoreFixture.ensemble, epoch: 1) } == .corrupt)
+            #expect(
+                await storeError { _ = try await store.validationSet(ensemble: StoreFixture.ensemble, epoch: 1) }
+                    == .corrupt)
         }
     }
 
@@ -95,13 +100,16 @@ import Testing
         try await StoreFixture.withEnsemble { fixture in
             let store = fixture.store
             #expect(await storeError { _ = try await store.ensemble("none") } == .ensembleNotFound)
-            #expect(await storeError { try await store.withValidationRows(ensemble: "none") { _ in } } == .ensembleNotFound)
+            #expect(
+                await storeError { try await store.withValidationRows(ensemble: "none") { _ in } } == .ensembleNotFound)
             #expect(await storeError { _ = try await store.validationSet(ensemble: "letters", epoch: 2) } == .notFound)
             #expect(await storeError { _ = try await store.submissions(ensemble: "none") } == .ensembleNotFound)
             #expect(await storeError { _ = try await store.decisions(ensemble: "none") } == .ensembleNotFound)
             #expect(await storeError { _ = try await store.promotions(ensemble: "none") } == .ensembleNotFound)
             #expect(await storeError { _ = try await store.manifest(ensemble: "none") } == .ensembleNotFound)
-            #expect(await storeError { _ = try await store.requestFounding(ensemble: "none", actor: "a") } == .ensembleNotFound)
+            #expect(
+                await storeError { _ = try await store.requestFounding(ensemble: "none", actor: "a") }
+                    == .ensembleNotFound)
             #expect(await storeError { _ = try await store.submission(1) } == .notFound)
             #expect(await storeError { _ = try await store.evaluation(1) } == .notFound)
             #expect(await storeError { _ = try await store.decision(1) } == .notFound)

@@ -1,4 +1,5 @@
-/// Lets a few tests at a time reach the database: with all of them at once, connecting takes longer than the client waits.
+/// Lets a few tests at a time reach the database: with all of them at once, connecting takes longer than the client
+/// waits.
 actor Gate {
     static let databases = Gate(width: 4)
 

@@ -8,9 +8,15 @@ extension RegistryStore.Claim {
         let models = candidates.map(\.model)
         let retired = champion.filter { names.contains($0.description) }
         let after = verdict.isAdmission ? models.filter { !retired.contains($0) } : champion
-        let combiner = verdict.isAdmission ? Combiner(text: Array("tree of \(after) at \(sequence + 1)".utf8), treeCount: 3, golden: GoldenRows(inputs: [[0.5]], rawScores: [[0.25]])) : nil
+        let combiner =
+            verdict.isAdmission
+            ? Combiner(
+                text: Array("tree of \(after) at \(sequence + 1)".utf8), treeCount: 3,
+                golden: GoldenRows(inputs: [[0.5]], rawScores: [[0.25]])) : nil
         let figures = ClassificationMetrics(accuracy: 0.75, macroF1: 0.7, weightedF1: 0.74, logLoss: 0.1 + 0.2)
-        let metrics = [MetricsRow(subject: .ensemble, metrics: figures)] + models.map { .init(subject: .model, model: $0, metrics: figures) }
+        let metrics =
+            [MetricsRow(subject: .ensemble, metrics: figures)]
+            + models.map { .init(subject: .model, model: $0, metrics: figures) }
         let utilities = models.flatMap { model in
             [
                 UtilityScore(model: model, kind: .sage, value: 0.25),
@@ -18,11 +24,14 @@ extension RegistryStore.Claim {
             ]
         }
         let evidence = Evidence(
-            kind: kind, challenger: challenger, validation: validation, epochSalt: epochSalt, rowCount: 4, groupCount: 2,
-            inputs: candidates.map { .init(model: $0.model, predictions: $0.predictions, cost: $0.cost) }, policy: policy,
+            kind: kind, challenger: challenger, validation: validation, epochSalt: epochSalt, rowCount: 4,
+            groupCount: 2,
+            inputs: candidates.map { .init(model: $0.model, predictions: $0.predictions, cost: $0.cost) },
+            policy: policy,
             policyVersion: policyVersion, library: .init(name: "lightgbm", version: "4.7.0", sha256: .of("library")),
             preset: preset ?? .small, presetLosses: [:], closeness: [], tried: [], ranking: [], membersBefore: champion,
-            membersAfter: after, verdict: verdict, reason: "made up", metrics: metrics, utilities: utilities, foldModels: [],
+            membersAfter: after, verdict: verdict, reason: "made up", metrics: metrics, utilities: utilities,
+            foldModels: [],
             combiner: combiner?.digest)
         return EvaluationOutcome(
             verdict: verdict, reason: "made up", membersBefore: champion, membersAfter: after, retired: retired,

@@ -1,6 +1,8 @@
 import EnsembleModel
 import Foundation
+import Logging
 import Postgres
+import RegistryTesting
 import Testing
 
 @testable import RegistryStore
@@ -9,38 +11,54 @@ import Testing
     @Test func aFoundingPublishesTheFirstManifest() async throws {
         try await StoreFixture.withEnsemble { fixture in
             let store = fixture.store
-            #expect(await storeError { _ = try await store.requestFounding(ensemble: "letters", actor: "ann") } == .noCandidates)
-            try await fixture.submit("b@1", seed: 1, metadata: ModelMetadata(artifactURI: "s3://b", latencyNanoseconds: 5))
+            #expect(
+                await storeError { _ = try await store.requestFounding(ensemble: "letters", actor: "ann") }
+                    == .noCandidates)
+            try await fixture.submit(
+                "b@1", seed: 1, metadata: ModelMetadata(artifactURI: "s3://b", latencyNanoseconds: 5))
             try await fixture.submit("a@1", seed: 2)
             _ = try await store.requestFounding(ensemble: "letters", actor: "ann")
             let claim = try await fixture.claim()
             let outcome = try claim.outcome(.admit)
             try await fixture.complete(claim)
-            #expect(try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) == .published(sequence: 1))
+            #expect(
+                try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) == .published(sequence: 1)
+            )
 
             let record = try await store.ensemble("letters")
             #expect((record.sequence, record.epoch.preset) == (1, .small))
             #expect(record.members.map(\.description) == ["a@1", "b@1"])
             let published = try #require(try await store.manifest(ensemble: "letters"))
-            #expect(published.sha256 == .of(published.bytes) && published.sha256 == record.manifest && published.sequence == 1)
+            #expect(
+                published.sha256 == .of(published.bytes) && published.sha256 == record.manifest
+                    && published.sequence == 1)
             let manifest = try JSONDecoder().decode(Manifest.self, from: Data(published.bytes))
             #expect(try manifest.canonicalBytes() == published.bytes)
-            #expect(manifest.createdAt == 1_800_000_000 && manifest.previousSHA256 == nil && manifest.reason == .founding)
+            #expect(
+                manifest.createdAt == 1_800_000_000 && manifest.previousSHA256 == nil && manifest.reason == .founding)
             #expect(manifest.members.map(\.model) == ["a", "b"] && manifest.members[1].artifact?.uri == "s3://b")
             #expect(manifest.combiner == outcome.combiner.map { Manifest.CombinerReference($0) })
             #expect(try await store.combiner(manifest.combiner.sha256) == outcome.combiner?.text)
 
             let decision = try await store.decision(manifest.decisionID)
-            #expect((decision.kind, decision.verdict, decision.sequence, decision.submission) == (.founding, .admit, 1, nil))
+            #expect(
+                (decision.kind, decision.verdict, decision.sequence, decision.submission) == (.founding, .admit, 1, nil)
+            )
             #expect(decision.metrics == outcome.metrics)
-            #expect(Set(decision.utilities) == Set(outcome.utilities) && decision.utilities.count == outcome.utilities.count)
+            #expect(
+                Set(decision.utilities) == Set(outcome.utilities) && decision.utilities.count == outcome.utilities.count
+            )
             #expect(try decision.evidence == outcome.evidence.digest)
-            let evidence = try await JSONDecoder().decode(Evidence.self, from: Data(store.evidence(decision: decision.id)))
+            let evidence = try await JSONDecoder().decode(
+                Evidence.self, from: Data(store.evidence(decision: decision.id)))
             #expect(try evidence == outcome.evidence && evidence.digest == decision.evidence)
             let promotion = try #require(try await store.promotions(ensemble: "letters").first)
             #expect((promotion.kind, promotion.actor, promotion.sequence) == (.founding, "ann", 1))
-            #expect(promotion.joined == record.members && promotion.retired == [] && promotion.manifest == published.sha256)
-            #expect(await storeError { _ = try await store.requestFounding(ensemble: "letters", actor: "ann") } == .alreadyFounded)
+            #expect(
+                promotion.joined == record.members && promotion.retired == [] && promotion.manifest == published.sha256)
+            #expect(
+                await storeError { _ = try await store.requestFounding(ensemble: "letters", actor: "ann") }
+                    == .alreadyFounded)
             #expect(try await store.evaluation(claim.evaluation).decision == decision.id)
         }
     }
@@ -76,7 +94,8 @@ import Testing
             let decisions = try await store.decisions(ensemble: "letters", limit: 3)
             #expect(decisions.map(\.verdict) == [.admitRetire, .rejectNoGain, .admit])
             #expect(decisions.map(\.model?.name) == ["z", "y", "x"] && decisions.map(\.sequence) == [3, nil, 2])
-            #expect(try await store.decisions(ensemble: "letters", after: decisions.last?.id).map(\.kind) == [.founding])
+            #expect(
+                try await store.decisions(ensemble: "letters", after: decisions.last?.id).map(\.kind) == [.founding])
             #expect(try await store.submission(#require(decisions[1].submission)).state == .decided)
             #expect(try await store.verifyAudit() == nil)
         }
@@ -98,7 +117,10 @@ import Testing
                 try await fixture.client.execute("UPDATE ensemble_head SET sequence = 0")
             }
             let counts = try await fixture.rowCounts()
-            guard case .requeued(let reason) = try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) else {
+            guard
+                case .requeued(let reason) = try await store.publish(
+                    evaluation: claim.evaluation, now: StoreFixture.time)
+            else {
                 Issue.record("published against another \(what)")
                 return
             }
@@ -111,7 +133,9 @@ import Testing
                 let again = try await fixture.claim()
                 #expect((again.policyVersion, again.attempt) == (2, 1))
                 try await fixture.complete(again)
-                #expect(try await store.publish(evaluation: again.evaluation, now: StoreFixture.time) == .published(sequence: 2))
+                #expect(
+                    try await store.publish(evaluation: again.evaluation, now: StoreFixture.time)
+                        == .published(sequence: 2))
                 #expect(try await store.decisions(ensemble: "letters").first?.policyVersion == 2)
             }
         }
@@ -126,7 +150,9 @@ import Testing
                 try await fixture.complete(claim)
                 let results = try await withThrowingTaskGroup(of: RegistryStore.Publication.self) { group in
                     for _ in 0..<8 {
-                        group.addTask { try await fixture.store.publish(evaluation: claim.evaluation, now: StoreFixture.time) }
+                        group.addTask {
+                            try await fixture.store.publish(evaluation: claim.evaluation, now: StoreFixture.time)
+                        }
                     }
                     return try await group.reduce(into: []) { $0.append($1) }
                 }
@@ -152,7 +178,8 @@ import Testing
                 try await fixture.complete(claim)
                 claims.append(claim)
             }
-            try await fixture.client.execute("UPDATE evaluation SET state = 'evaluated', finished_at = NULL WHERE state = 'failed'")
+            try await fixture.client.execute(
+                "UPDATE evaluation SET state = 'evaluated', finished_at = NULL WHERE state = 'failed'")
             let results = try await withThrowingTaskGroup(of: RegistryStore.Publication.self) { group in
                 for claim in claims {
                     group.addTask { try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) }
@@ -181,7 +208,9 @@ import Testing
                         while try await isOpen() {
                             // One worker's leases are over at once: others take its evaluations over meanwhile.
                             let lease = Duration.seconds(worker == 0 ? -1 : 60)
-                            guard let claim = try await store.claim(worker: "w\(worker)", lease: lease) else { continue }
+                            guard let claim = try await store.claim(worker: "w\(worker)", lease: lease) else {
+                                continue
+                            }
                             do {
                                 try await fixture.complete(claim)
                             } catch let error as StoreError where error.code == .leaseLost {}
@@ -198,7 +227,9 @@ import Testing
                         var sequences: [Int] = []
                         while try await isOpen() {
                             guard let id = try await store.nextEvaluated() else { continue }
-                            if case .published(let sequence) = try await store.publish(evaluation: id, now: StoreFixture.time) {
+                            if case .published(let sequence) = try await store.publish(
+                                evaluation: id, now: StoreFixture.time)
+                            {
                                 sequences.append(sequence)
                             }
                         }
@@ -251,7 +282,9 @@ import Testing
             for verdict in [Verdict.rejectNoGain, .admit] {
                 _ = try await fixture.store.requestFounding(ensemble: "letters", actor: "ann")
                 _ = try await fixture.decideNext(verdict)
-                if verdict == .rejectNoGain { try await fixture.client.execute("SELECT pg_notify('registry_promotion', 'mark')") }
+                if verdict == .rejectNoGain {
+                    try await fixture.client.execute("SELECT pg_notify('registry_promotion', 'mark')")
+                }
             }
             // Nothing came before the mark.
             #expect(try await notifications.next() == .message(payload: "mark"))
@@ -278,19 +311,53 @@ import Testing
                 FOR EACH ROW EXECUTE FUNCTION cut_off()
                 """)
             let counts = try await fixture.rowCounts()
-            let code = await storeError { _ = try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) }
+            let code = await storeError {
+                _ = try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time)
+            }
             #expect(code == .databaseUnavailable)
             #expect(try await fixture.rowCounts() == counts)
             #expect(try await store.publication(of: claim.evaluation) == nil)
             try await fixture.client.execute("DROP TRIGGER cut_off ON decision")
-            #expect(try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) == .published(sequence: 2))
+            #expect(
+                try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) == .published(sequence: 2)
+            )
             #expect(try await store.publication(of: claim.evaluation) == .published(sequence: 2))
+        }
+    }
+
+    /// The answer to COMMIT is lost although it took effect: the caller still learns what was published.
+    @Test(arguments: [Verdict.admit, .rejectNoGain])
+    func aCommitWhoseAnswerIsLostIsFoundOut(_ verdict: Verdict) async throws {
+        try await StoreFixture.withEnsemble { fixture in
+            try await fixture.found()
+            try await fixture.submit("x@1", seed: 7)
+            let claim = try await fixture.claim()
+            try await fixture.complete(claim, verdict)
+            let place = try #require(fixture.connectionString.firstMatch(of: /host='([^']+)' port='([0-9]+)'/))
+            let port = try #require(Int(place.2))
+            try await ScratchDirectory.with { scratch in
+                let cutter = try CommitCutter(directory: scratch.path, upstream: String(place.1), port: port)
+                cutter.start()
+                let client = PostgresClient(
+                    configuration: PostgresConfiguration(
+                        connectionString: fixture.connectionString.replacing(place.1, with: scratch.path)),
+                    logger: Logger(label: "cut", factory: { _ in SwiftLogNoOpLogHandler() }))
+                let store = RegistryStore(client: client, logger: fixture.store.logger)
+                let publication = try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time)
+                #expect(publication == (verdict == .admit ? .published(sequence: 2) : .decidedWithoutPromotion))
+                #expect(cutter.cutCount == 1)
+                #expect(try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) == .gone)
+                await client.shutdown()
+                cutter.stop()
+            }
+            #expect(try await fixture.number("SELECT count(*) FROM decision") == 2)
         }
     }
 
     @Test(
         arguments: [
-            "policy_version", "validation_set", "validation_row_block", "model_version", "submission", "prediction_block", "combiner",
+            "policy_version", "validation_set", "validation_row_block", "model_version", "submission",
+            "prediction_block", "combiner",
             "evaluation_outcome", "utility_score", "decision", "manifest", "promotion", "audit_event",
         ])
     func whatADecisionRestsOnCannotBeChanged(_ table: String) async throws {
@@ -300,7 +367,8 @@ import Testing
                 try await fixture.client.query(
                     """
                     SELECT column_name::text FROM information_schema.columns
-                    WHERE table_name = \(table) AND is_generated = 'NEVER' AND is_identity = 'NO' ORDER BY ordinal_position LIMIT 1
+                    WHERE table_name = \(table) AND is_generated = 'NEVER' AND is_identity = 'NO'
+                    ORDER BY ordinal_position LIMIT 1
                     """
                 ).first?.decode(String.self))
             let statements: [SQL] = [
@@ -311,7 +379,9 @@ import Testing
             let before = try await fixture.number("SELECT count(*) FROM \(identifier: table)")
             #expect(before > 0)
             for statement in statements {
-                await #expect(throws: PostgresError.self, "\(statement.text)") { try await fixture.client.execute(statement) }
+                await #expect(throws: PostgresError.self, "\(statement.text)") {
+                    try await fixture.client.execute(statement)
+                }
             }
             #expect(try await fixture.number("SELECT count(*) FROM \(identifier: table)") == before)
         }

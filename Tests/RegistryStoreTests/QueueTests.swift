@@ -22,7 +22,9 @@ import Testing
             #expect(founding.champion == [] && founding.challenger == nil && founding.preset == nil)
             #expect(founding.candidates.map(\.model.description) == ["a@1", "b@1"])
             #expect(founding.candidates.map(\.cost) == [ModelCost(), cost.cost])
-            #expect(founding.candidates.first?.submission == a.id && founding.candidates.first?.predictions == a.predictions)
+            #expect(
+                founding.candidates.first?.submission == a.id && founding.candidates.first?.predictions == a.predictions
+            )
             #expect((founding.policy, founding.policyVersion) == (record.policy, 1))
             #expect((founding.epochSalt, founding.validation) == (record.epoch.salt, record.epoch.validation))
 
@@ -62,10 +64,14 @@ import Testing
             }
             // A claimer that finds the only free one locked goes away with nothing; what is left is for the next.
             var rest: [Int64] = []
-            while let claim = try await fixture.store.claim(worker: "last", lease: .seconds(60)) { rest.append(claim.evaluation) }
+            while let claim = try await fixture.store.claim(worker: "last", lease: .seconds(60)) {
+                rest.append(claim.evaluation)
+            }
             #expect(Set(claimed + rest).count == 12)
             #expect(claimed.count + rest.count == 12)
-            #expect(try await fixture.number("SELECT count(*) FROM evaluation WHERE attempt = 1 AND state = 'evaluating'") == 12)
+            #expect(
+                try await fixture.number("SELECT count(*) FROM evaluation WHERE attempt = 1 AND state = 'evaluating'")
+                    == 12)
         }
     }
 
@@ -81,7 +87,9 @@ import Testing
             // Evaluated, but the champion it leaves is not known before the publication.
             #expect(try await store.claim(worker: "w", lease: .seconds(60)) == nil)
             #expect(try await store.nextEvaluated() == first.evaluation)
-            #expect(try await store.publish(evaluation: first.evaluation, now: StoreFixture.time) == .published(sequence: 2))
+            #expect(
+                try await store.publish(evaluation: first.evaluation, now: StoreFixture.time) == .published(sequence: 2)
+            )
             let second = try await fixture.claim()
             #expect(second.challenger?.name == "y" && second.champion.contains { $0.name == "x" })
         }
@@ -96,7 +104,9 @@ import Testing
             let new = try await fixture.claim(worker: "new")
             #expect(new.evaluation == old.evaluation && new.fenceToken > old.fenceToken && new.attempt == 2)
 
-            #expect(await storeError { try await store.heartbeat(old, progress: progress, lease: .seconds(60)) } == .leaseLost)
+            #expect(
+                await storeError { try await store.heartbeat(old, progress: progress, lease: .seconds(60)) }
+                    == .leaseLost)
             #expect(await storeError { try await fixture.complete(old) } == .leaseLost)
             #expect(await storeError { try await store.fail(old, reason: "r", retryable: true) } == .leaseLost)
             #expect(await storeError { try await store.release(old) } == .leaseLost)
@@ -108,7 +118,9 @@ import Testing
             // The answer to the first call may have been lost.
             try await fixture.complete(new)
             #expect(try await store.evaluation(new.evaluation).state == .evaluated)
-            #expect(await storeError { try await store.heartbeat(new, progress: progress, lease: .seconds(60)) } == .leaseLost)
+            #expect(
+                await storeError { try await store.heartbeat(new, progress: progress, lease: .seconds(60)) }
+                    == .leaseLost)
         }
     }
 
@@ -177,7 +189,9 @@ import Testing
             let claim = try await fixture.claim()
             #expect(try await store.cancel(evaluation: claim.evaluation, actor: "ann").state == .cancelled)
             #expect(await storeError { try await fixture.complete(claim) } == .leaseLost)
-            #expect(await storeError { _ = try await store.cancel(evaluation: claim.evaluation, actor: "ann") } == .conflict)
+            #expect(
+                await storeError { _ = try await store.cancel(evaluation: claim.evaluation, actor: "ann") } == .conflict
+            )
 
             _ = try await store.retry(evaluation: claim.evaluation, actor: "ann")
             let second = try await fixture.claim()
@@ -187,8 +201,11 @@ import Testing
             _ = try await store.retry(evaluation: claim.evaluation, actor: "ann")
             #expect(try await fixture.number("SELECT count(*) FROM evaluation_outcome") == 1)
             #expect(try await fixture.decideNext() == .published(sequence: 2))
-            #expect(await storeError { _ = try await store.cancel(evaluation: claim.evaluation, actor: "ann") } == .conflict)
-            #expect(await storeError { _ = try await store.retry(evaluation: claim.evaluation, actor: "ann") } == .conflict)
+            #expect(
+                await storeError { _ = try await store.cancel(evaluation: claim.evaluation, actor: "ann") } == .conflict
+            )
+            #expect(
+                await storeError { _ = try await store.retry(evaluation: claim.evaluation, actor: "ann") } == .conflict)
         }
     }
 

@@ -11,10 +11,12 @@ import Testing
 
     @Test func theProgramCarriesTheMigrationsByteForByte() throws {
         let directory = Self.root.appendingPathComponent("migrations")
-        let files = try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.hasSuffix(".sql") }.sorted()
+        let files = try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.hasSuffix(".sql") }
+            .sorted()
         #expect(Migration.all.map { "\($0.name).sql" } == files, "run deploy/generate-migrations")
         for migration in Migration.all {
-            let text = try String(contentsOf: directory.appendingPathComponent("\(migration.name).sql"), encoding: .utf8)
+            let text = try String(
+                contentsOf: directory.appendingPathComponent("\(migration.name).sql"), encoding: .utf8)
             #expect(migration.sql == text, "run deploy/generate-migrations")
         }
     }
@@ -65,7 +67,8 @@ import Testing
     @Test func aMigrationThatFailsLeavesNothing() async throws {
         try await StoreFixture.with { fixture in
             let store = fixture.store
-            let broken = Migration(name: "9999_broken", sql: "CREATE TABLE half (id bigint); SELECT no_such_function();")
+            let broken = Migration(
+                name: "9999_broken", sql: "CREATE TABLE half (id bigint); SELECT no_such_function();")
             #expect(await storeError { _ = try await store.migrate(Migration.all + [broken]) } != nil)
             #expect(try await fixture.number("SELECT count(*) FROM pg_tables WHERE tablename = 'half'") == 0)
             try await store.checkSchema()

@@ -19,7 +19,8 @@ import Testing
 
     @Test func aDatabaseThatIsNotThereIsUnavailable() async throws {
         let client = PostgresClient(
-            configuration: PostgresConfiguration(connectionString: "host=/nonexistent dbname=none"), logger: Logger(label: "test"))
+            configuration: PostgresConfiguration(connectionString: "host=/nonexistent dbname=none"),
+            logger: Logger(label: "test"))
         let store = RegistryStore(client: client, logger: Logger(label: "test"))
         #expect(await storeError { _ = try await store.ensembles() } == .databaseUnavailable)
         #expect(await storeError { _ = try await store.migrate() } == .databaseUnavailable)

@@ -13,6 +13,7 @@ struct StoreFixture: Sendable {
 
     let store: RegistryStore
     let client: PostgresClient
+    let connectionString: String
 
     /// Runs `body` with a fresh database; `migrated` says whether it has the schema.
     nonisolated(nonsending) static func with(
@@ -36,7 +37,8 @@ struct StoreFixture: Sendable {
         var logger = Logger(label: "store-test")
         logger.logLevel = .error
         let client = PostgresClient(configuration: configuration, logger: logger)
-        let fixture = StoreFixture(store: RegistryStore(client: client, logger: logger), client: client)
+        let fixture = StoreFixture(
+            store: RegistryStore(client: client, logger: logger), client: client, connectionString: connectionString)
         do {
             if migrated { _ = try await fixture.store.migrate() }
             try await body(fixture)
@@ -62,7 +64,9 @@ struct StoreFixture: Sendable {
     static func validation(rows: Int) throws -> ValidationSet {
         try ValidationSet(
             classes: ["a", "b"],
-            rows: (0..<rows).map { .init(id: "row-\($0)", label: $0 % 2, group: "group-\($0 / 2)", slice: "slice-\($0 % 3)") })
+            rows: (0..<rows).map {
+                .init(id: "row-\($0)", label: $0 % 2, group: "group-\($0 / 2)", slice: "slice-\($0 % 3)")
+            })
     }
 
     func create(_ name: String, rows: Int = 4) async throws {
@@ -80,18 +84,21 @@ struct StoreFixture: Sendable {
     }
 
     static func new(
-        _ model: String, ensemble: String = ensemble, predictions: Predictions, metadata: ModelMetadata = ModelMetadata(),
+        _ model: String, ensemble: String = ensemble, predictions: Predictions,
+        metadata: ModelMetadata = ModelMetadata(),
         key: String? = nil, epoch: Int = 1, actor: String = "sam"
     ) throws -> RegistryStore.NewSubmission {
         RegistryStore.NewSubmission(
             ensemble: ensemble, epoch: epoch, model: try ModelVersionID(model), metadata: metadata,
-            predictions: predictions.digest, rowCount: predictions.rowCount, missingRowCount: 0, idempotencyKey: key, actor: actor)
+            predictions: predictions.digest, rowCount: predictions.rowCount, missingRowCount: 0, idempotencyKey: key,
+            actor: actor)
     }
 
     /// Submits a model with made-up predictions.
     @discardableResult
     func submit(
-        _ model: String, to ensemble: String = ensemble, rows: Int = 4, seed: Int = 1, metadata: ModelMetadata = ModelMetadata(),
+        _ model: String, to ensemble: String = ensemble, rows: Int = 4, seed: Int = 1,
+        metadata: ModelMetadata = ModelMetadata(),
         key: String? = nil, actor: String = "sam"
     ) async throws -> (record: SubmissionRecord, created: Bool) {
         let predictions = try Self.predictions(rows: rows, seed: seed)
@@ -112,7 +119,8 @@ struct StoreFixture: Sendable {
 
     func complete(_ claim: RegistryStore.Claim, _ verdict: Verdict = .admit, retiring: Set<String> = []) async throws {
         try await store.complete(
-            claim, outcome: claim.outcome(verdict, retiring: retiring), worker: "worker", programVersion: "1.0", seconds: 1.5)
+            claim, outcome: claim.outcome(verdict, retiring: retiring), worker: "worker", programVersion: "1.0",
+            seconds: 1.5)
     }
 
     /// Claims, completes and publishes the next evaluation.
@@ -142,7 +150,8 @@ struct StoreFixture: Sendable {
     func rowCounts() async throws -> [String: Int] {
         var counts: [String: Int] = [:]
         for table in [
-            "model_version", "submission", "prediction_block", "evaluation", "evaluation_outcome", "utility_score", "combiner",
+            "model_version", "submission", "prediction_block", "evaluation", "evaluation_outcome", "utility_score",
+            "combiner",
             "decision", "manifest", "promotion", "audit_event",
         ] {
             counts[table] = try await number("SELECT count(*) FROM \(identifier: table)")

@@ -26,7 +26,8 @@ import Testing
             let read = try await fixture.store.predictions(submission: record.id, classCount: 2)
             #expect(read.values.map(\.bitPattern) == values.map(\.bitPattern))
             let other = fixture.store
-            #expect(await storeError { _ = try await other.predictions(submission: record.id, classCount: 3) } == .corrupt)
+            #expect(
+                await storeError { _ = try await other.predictions(submission: record.id, classCount: 3) } == .corrupt)
         }
     }
 
@@ -63,14 +64,17 @@ import Testing
     @Test func whatTheWriterThrowsIsThrownOn() async throws {
         try await StoreFixture.withEnsemble { fixture in
             let new = try StoreFixture.new("m@1", predictions: StoreFixture.predictions(rows: 4))
-            await #expect(throws: Interrupted.self) { _ = try await fixture.store.submit(new) { _ in throw Interrupted() } }
+            await #expect(throws: Interrupted.self) {
+                _ = try await fixture.store.submit(new) { _ in throw Interrupted() }
+            }
         }
     }
 
     @Test func theSameAgainIsTheSameSubmission() async throws {
         try await StoreFixture.withEnsemble { fixture in
             let metadata = ModelMetadata(
-                kind: "language", description: "d", artifactURI: "s3://b/m", artifactSHA256: .of("m"), endpoint: "http://m",
+                kind: "language", description: "d", artifactURI: "s3://b/m", artifactSHA256: .of("m"),
+                endpoint: "http://m",
                 latencyNanoseconds: 5, costNanoUSDPerRow: 7, tags: ["k": "v", "l": "ü"])
             let first = try await fixture.submit("m@1", metadata: metadata, key: "key")
             let counts = try await fixture.rowCounts()
@@ -95,7 +99,8 @@ import Testing
             let counts = try await fixture.rowCounts()
             var changes: [(String, ModelMetadata)] = []
             for (field, path) in [
-                ("kind", \ModelMetadata.kind), ("description", \.description), ("artifact", \.artifactURI), ("endpoint", \.endpoint),
+                ("kind", \ModelMetadata.kind), ("description", \.description), ("artifact", \.artifactURI),
+                ("endpoint", \.endpoint),
             ] {
                 var changed = metadata
                 changed[keyPath: path] = "other"
@@ -110,11 +115,15 @@ import Testing
                 changes.append((field, changed))
             }
             for (field, changed) in changes {
-                let error = await #expect(throws: StoreError.self) { try await fixture.submit("m@1", metadata: changed) }
+                let error = await #expect(throws: StoreError.self) {
+                    try await fixture.submit("m@1", metadata: changed)
+                }
                 #expect(error?.code == .modelVersionImmutable)
                 #expect(error?.message.contains(field) == true, "\(field)")
             }
-            let error = await #expect(throws: StoreError.self) { try await fixture.submit("m@1", seed: 2, metadata: metadata) }
+            let error = await #expect(throws: StoreError.self) {
+                try await fixture.submit("m@1", seed: 2, metadata: metadata)
+            }
             #expect(error?.code == .modelVersionImmutable)
             #expect(error?.message.contains("predictions") == true)
             #expect(try await fixture.rowCounts() == counts)
@@ -128,7 +137,8 @@ import Testing
             let counts = try await fixture.rowCounts()
             #expect(await storeError { try await fixture.submit("m@2", key: "key") } == .idempotencyConflict)
             #expect(await storeError { try await fixture.submit("m@1", seed: 2, key: "key") } == .idempotencyConflict)
-            #expect(await storeError { try await fixture.submit("m@1", to: "other", key: "key") } == .idempotencyConflict)
+            #expect(
+                await storeError { try await fixture.submit("m@1", to: "other", key: "key") } == .idempotencyConflict)
             #expect(
                 await storeError { try await fixture.submit("m@1", metadata: ModelMetadata(kind: "x"), key: "key") }
                     == .idempotencyConflict)
@@ -174,7 +184,8 @@ import Testing
             let id = try await fixture.submit("m@1").record.id
             try await fixture.tamper(
                 "prediction_block", "UPDATE prediction_block SET probabilities = set_byte(probabilities, 3, 1)")
-            #expect(await storeError { _ = try await fixture.store.predictions(submission: id, classCount: 2) } == .corrupt)
+            #expect(
+                await storeError { _ = try await fixture.store.predictions(submission: id, classCount: 2) } == .corrupt)
         }
     }
 

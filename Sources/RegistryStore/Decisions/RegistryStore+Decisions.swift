@@ -9,7 +9,11 @@ extension RegistryStore {
         try await checkExists(ensemble: ensemble)
         return try await query(
             DecisionRecord.select(
-                "WHERE e.name = \(ensemble) AND d.id < \(id ?? .max) ORDER BY d.id DESC LIMIT \(StoreLimits.page(limit))")
+                """
+                WHERE e.name = \(ensemble) AND d.id < \(id ?? .max)
+                ORDER BY d.id DESC LIMIT \(StoreLimits.page(limit))
+                """
+            )
         ) { try DecisionRecord(row: $0, metrics: [], utilities: []) }
     }
 
@@ -52,12 +56,14 @@ extension RegistryStore {
     /// An ensemble's promotions, newest first, those before a sequence.
     ///
     /// - Throws: ``StoreError`` with code `ensembleNotFound`.
-    public func promotions(ensemble: String, after sequence: Int? = nil, limit: Int = 100) async throws -> [PromotionRecord] {
+    public func promotions(ensemble: String, after sequence: Int? = nil, limit: Int = 100) async throws
+        -> [PromotionRecord]
+    {
         try await checkExists(ensemble: ensemble)
         return try await query(
             """
-            SELECT e.name, p.sequence, p.kind, p.admission, p.joined, p.retired, p.members, p.actor, p.reason, p.decision_id,
-                   m.sha256, p.created_at
+            SELECT e.name, p.sequence, p.kind, p.admission, p.joined, p.retired, p.members, p.actor, p.reason,
+                   p.decision_id, m.sha256, p.created_at
             FROM promotion p JOIN manifest m USING (ensemble_id, sequence) JOIN ensemble e ON e.id = p.ensemble_id
             WHERE e.name = \(ensemble) AND p.sequence < \(sequence ?? .max)
             ORDER BY p.sequence DESC LIMIT \(StoreLimits.page(limit))
@@ -68,9 +74,9 @@ extension RegistryStore {
 extension DecisionRecord {
     fileprivate static func select(_ condition: SQL) -> SQL {
         """
-        SELECT d.id, e.name AS ensemble, v.kind, d.evaluation_id, d.submission_id, m.reference, o.verdict, o.reason, p.policy,
-               d.policy_version, o.preset, o.members_before, o.members_after, o.retired, o.metrics, o.evidence_sha256, pr.sequence,
-               d.decided_at
+        SELECT d.id, e.name AS ensemble, v.kind, d.evaluation_id, d.submission_id, m.reference, o.verdict, o.reason,
+               p.policy, d.policy_version, o.preset, o.members_before, o.members_after, o.retired, o.metrics,
+               o.evidence_sha256, pr.sequence, d.decided_at
         FROM decision d
         JOIN ensemble e ON e.id = d.ensemble_id
         JOIN evaluation v ON v.id = d.evaluation_id
@@ -85,13 +91,16 @@ extension DecisionRecord {
 
     fileprivate init(row: Row, metrics: [MetricsRow], utilities: [UtilityScore]) throws {
         self.init(
-            id: try row["id"], ensemble: try row["ensemble"], kind: try row.value("kind"), evaluation: try row["evaluation_id"],
-            submission: try row["submission_id"], model: try row.optionalModel("reference"), verdict: try row.value("verdict"),
+            id: try row["id"], ensemble: try row["ensemble"], kind: try row.value("kind"),
+            evaluation: try row["evaluation_id"],
+            submission: try row["submission_id"], model: try row.optionalModel("reference"),
+            verdict: try row.value("verdict"),
             reason: try row["reason"], admission: try row.json("policy", as: Policy.self).admission,
             policyVersion: try row["policy_version"], preset: try row.value("preset"),
             membersBefore: try row.models("members_before"), membersAfter: try row.models("members_after"),
             retired: try row.models("retired"), metrics: metrics, utilities: utilities,
-            evidence: try row.digest("evidence_sha256"), sequence: try row["sequence"], decidedAt: try row["decided_at"])
+            evidence: try row.digest("evidence_sha256"), sequence: try row["sequence"], decidedAt: try row["decided_at"]
+        )
     }
 }
 

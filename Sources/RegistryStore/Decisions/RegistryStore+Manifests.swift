@@ -27,7 +27,9 @@ extension RegistryStore {
         }
         guard let manifest = found.first else { throw StoreError.ensembleNotFound(ensemble) }
         if let manifest, ContentDigest.of(manifest.bytes) != manifest.sha256 {
-            throw StoreError(.corrupt, "manifest \(manifest.sequence) of '\(ensemble)' does not match its digest; restore it from a backup")
+            throw StoreError(
+                .corrupt,
+                "manifest \(manifest.sequence) of '\(ensemble)' does not match its digest; restore it from a backup")
         }
         return manifest
     }

@@ -41,10 +41,12 @@ struct EnsembleHead: Sendable {
     /// The head of an evaluation's ensemble; nil when there is no such evaluation.
     static func of(evaluation: Int64, lock: Lock, on connection: Connection) async throws -> EnsembleHead? {
         try await first(
-            where: "e.id = (SELECT v.ensemble_id FROM evaluation v WHERE v.id = \(evaluation))", lock: lock, on: connection)
+            where: "e.id = (SELECT v.ensemble_id FROM evaluation v WHERE v.id = \(evaluation))", lock: lock,
+            on: connection)
     }
 
-    private static func first(where condition: SQL, lock: Lock, on connection: Connection) async throws -> EnsembleHead? {
+    private static func first(where condition: SQL, lock: Lock, on connection: Connection) async throws -> EnsembleHead?
+    {
         try await connection.query(
             """
             SELECT e.id, e.name, e.classes, h.generation, h.sequence, h.epoch, h.policy_version

@@ -5,8 +5,8 @@ extension RegistryStore {
     /// Creates an ensemble with its first epoch and policy.
     ///
     /// - Returns: the ensemble, and whether it was created now; false when it was created before with the same content.
-    /// - Throws: ``StoreError`` with code `ensembleExists` when it was created with other content; `EnsembleModelError` for
-    ///   a name or a policy that is not valid.
+    /// - Throws: ``StoreError`` with code `ensembleExists` when it was created with other content;
+    ///   `EnsembleModelError` for a name or a policy that is not valid.
     public func createEnsemble(
         name: String, description: String, validation: ValidationSet, policy: Policy, actor: String
     ) async throws -> (record: EnsembleRecord, created: Bool) {
@@ -28,7 +28,10 @@ extension RegistryStore {
                 INSERT INTO policy_version (ensemble_id, version, policy, created_by)
                 VALUES (\(id), 1, \(JSON(encoding: policy)), \(actor))
                 """,
-                "INSERT INTO epoch (ensemble_id, number, validation_set_id, salt) VALUES (\(id), 1, \(set), \(digest.hex))",
+                """
+                INSERT INTO epoch (ensemble_id, number, validation_set_id, salt)
+                VALUES (\(id), 1, \(set), \(digest.hex))
+                """,
                 "INSERT INTO ensemble_head (ensemble_id, epoch, policy_version) VALUES (\(id), 1, 1)",
             ])
             try await Self.audit(
@@ -41,7 +44,8 @@ extension RegistryStore {
     }
 
     /// Refuses other content than the ensemble was created with.
-    private func checkSame(_ name: String, description: String, validation: ContentDigest, policy: Policy) async throws {
+    private func checkSame(_ name: String, description: String, validation: ContentDigest, policy: Policy) async throws
+    {
         let differences = try await query(
             """
             SELECT e.description, v.sha256, p.policy
@@ -59,7 +63,8 @@ extension RegistryStore {
             ].compactMap { $0 }
         }
         if let difference = differences.first?.first {
-            throw StoreError(.ensembleExists, "ensemble '\(name)' exists with another \(difference); choose another name")
+            throw StoreError(
+                .ensembleExists, "ensemble '\(name)' exists with another \(difference); choose another name")
         }
     }
 
@@ -74,7 +79,10 @@ extension RegistryStore {
     ///
     /// - Throws: ``StoreError`` with code `ensembleNotFound`.
     public func ensemble(_ name: String) async throws -> EnsembleRecord {
-        guard let record = try await query(EnsembleRecord.select("WHERE e.name = \(name)"), EnsembleRecord.init(row:)).first else {
+        guard
+            let record = try await query(EnsembleRecord.select("WHERE e.name = \(name)"), EnsembleRecord.init(row:))
+                .first
+        else {
             throw StoreError.ensembleNotFound(name)
         }
         return record
@@ -91,8 +99,8 @@ extension EnsembleRecord {
     fileprivate static func select(_ condition: SQL) -> SQL {
         """
         SELECT e.name, e.description, e.classes, e.created_at, e.created_by, h.sequence, h.policy_version, p.policy,
-               ep.number, ep.salt, ep.preset, ep.started_at, v.sha256 AS validation, v.row_count, v.group_count, v.slice_count,
-               m.sha256 AS manifest, pr.members,
+               ep.number, ep.salt, ep.preset, ep.started_at, v.sha256 AS validation, v.row_count, v.group_count,
+               v.slice_count, m.sha256 AS manifest, pr.members,
                (SELECT count(*) FROM submission s WHERE s.ensemble_id = e.id AND s.epoch = h.epoch) AS candidates
         FROM ensemble e
         JOIN ensemble_head h ON h.ensemble_id = e.id

@@ -1,7 +1,8 @@
 public import EnsembleModel
 
 extension RegistryStore {
-    /// An evaluation that a worker holds, with everything it needs to know; rows and predictions are read by their own calls.
+    /// An evaluation that a worker holds, with everything it needs to know; rows and predictions are read by their
+    /// own calls.
     public struct Claim: Hashable, Sendable {
         /// A model version with predictions in the epoch.
         public struct Candidate: Hashable, Sendable {

@@ -6,7 +6,10 @@ extension RegistryStore {
     ///
     /// - Throws: ``StoreError`` with code `notFound`.
     public func evaluation(_ id: Int64) async throws -> EvaluationRecord {
-        guard let record = try await query(EvaluationRecord.select("WHERE v.id = \(id)"), EvaluationRecord.init(row:)).first else {
+        guard
+            let record = try await query(EvaluationRecord.select("WHERE v.id = \(id)"), EvaluationRecord.init(row:))
+                .first
+        else {
             throw StoreError.notFound("evaluation", id)
         }
         return record
@@ -37,14 +40,16 @@ extension RegistryStore {
                 throw StoreError(.noCandidates, "ensemble '\(ensemble)' has no candidates; submit models first")
             }
             try await Self.audit(
-                .requestFounding, subject: "evaluation \(id)", actor: actor, detail: ["ensemble": .string(ensemble)], on: connection)
+                .requestFounding, subject: "evaluation \(id)", actor: actor, detail: ["ensemble": .string(ensemble)],
+                on: connection)
             return try await Self.evaluation(id, on: connection)
         }
     }
 
     /// Queues a failed or cancelled evaluation again, with all its attempts.
     ///
-    /// - Throws: ``StoreError`` with code `notFound`; `alreadyFounded`; `conflict` when it has not failed, or its epoch is over.
+    /// - Throws: ``StoreError`` with code `notFound`; `alreadyFounded`; `conflict` when it has not failed, or its
+    ///   epoch is over.
     public func retry(evaluation id: Int64, actor: String) async throws -> EvaluationRecord {
         try await transaction { connection in
             guard let head = try await EnsembleHead.of(evaluation: id, lock: .share, on: connection) else {
@@ -55,12 +60,16 @@ extension RegistryStore {
             let rows = try await connection.query(
                 """
                 SELECT v.id FROM evaluation v LEFT JOIN submission s ON s.id = v.submission_id
-                WHERE v.id = \(id) AND v.state IN ('failed', 'cancelled') AND coalesce(s.epoch, \(head.epoch)) = \(head.epoch)
+                WHERE v.id = \(id) AND v.state IN ('failed', 'cancelled')
+                  AND coalesce(s.epoch, \(head.epoch)) = \(head.epoch)
                 FOR UPDATE OF v
                 """)
             guard !rows.isEmpty else {
                 throw StoreError(
-                    .conflict, "evaluation \(id) is \(record.state.rawValue); only a failed or cancelled one of this epoch can be retried")
+                    .conflict,
+                    "evaluation \(id) is \(record.state.rawValue); only one of this epoch that failed or was cancelled can be"
+                        + " retried"
+                )
             }
             try await Self.requeue(id, on: connection)
             try await Self.audit(.retry, subject: "evaluation \(id)", actor: actor, detail: [:], on: connection)
@@ -80,7 +89,8 @@ extension RegistryStore {
                 """)
             let record = try await Self.evaluation(id, on: connection)
             guard cancelled == 1 else {
-                throw StoreError(.conflict, "evaluation \(id) is \(record.state.rawValue); it cannot be cancelled any more")
+                throw StoreError(
+                    .conflict, "evaluation \(id) is \(record.state.rawValue); it cannot be cancelled any more")
             }
             try await Self.audit(.cancel, subject: "evaluation \(id)", actor: actor, detail: [:], on: connection)
             return record
@@ -108,7 +118,9 @@ extension RegistryStore {
 
     private static func checkNotFounded(_ head: EnsembleHead) throws {
         if head.sequence > 0 {
-            throw StoreError(.alreadyFounded, "ensemble '\(head.ensemble)' is founded; newcomers are evaluated as they are submitted")
+            throw StoreError(
+                .alreadyFounded, "ensemble '\(head.ensemble)' is founded; newcomers are evaluated as they are submitted"
+            )
         }
     }
 }

@@ -29,9 +29,9 @@ extension RegistryStore {
             }
             try await connection.execute(
                 """
-                INSERT INTO evaluation_outcome (evaluation_id, verdict, reason, preset, members_before, members_after, retired,
-                                                judged, metrics, evidence, evidence_sha256, combiner_sha256, worker,
-                                                program_version, seconds)
+                INSERT INTO evaluation_outcome (evaluation_id, verdict, reason, preset, members_before, members_after,
+                                                retired, judged, metrics, evidence, evidence_sha256, combiner_sha256,
+                                                worker, program_version, seconds)
                 VALUES (\(claim.evaluation), \(outcome.verdict.rawValue), \(outcome.reason), \(outcome.preset.rawValue),
                         \(outcome.membersBefore.texts), \(outcome.membersAfter.texts), \(outcome.retired.texts),
                         \(outcome.evidence.inputs.map(\.model).texts), \(metrics), \(evidence), \(digest.hex),
@@ -39,7 +39,11 @@ extension RegistryStore {
                 """)
             try await Self.insert(outcome.utilities, evaluation: claim.evaluation, on: connection)
             try await connection.execute(
-                "UPDATE evaluation SET state = 'evaluated', lease_expires_at = NULL, failure = NULL WHERE id = \(claim.evaluation)")
+                """
+                UPDATE evaluation SET state = 'evaluated', lease_expires_at = NULL, failure = NULL
+                WHERE id = \(claim.evaluation)
+                """
+            )
         }
     }
 
@@ -83,7 +87,10 @@ extension RegistryStore {
             ("retired members", Set(outcome.retired) == before.subtracting(after)),
             ("number of members", !outcome.verdict.isAdmission || (1...64).contains(after.count)),
             ("challenger", evidence.challenger == claim.challenger && evidence.kind == claim.kind),
-            ("admission of the challenger", claim.challenger.map { after.contains($0) == outcome.verdict.isAdmission } ?? true),
+            (
+                "admission of the challenger",
+                claim.challenger.map { after.contains($0) == outcome.verdict.isAdmission } ?? true
+            ),
             ("unchanged champion", outcome.verdict.isAdmission || outcome.membersAfter == outcome.membersBefore),
             ("verdict", evidence.verdict == outcome.verdict && evidence.reason == outcome.reason),
             ("retirement", claim.kind == .founding || (outcome.verdict == .admitRetire) == !outcome.retired.isEmpty),
@@ -97,7 +104,11 @@ extension RegistryStore {
                     claim.candidates.contains { $0.model == input.model && $0.predictions == input.predictions }
                 }
             ),
-            ("combiner", (outcome.combiner != nil) == outcome.verdict.isAdmission && evidence.combiner == outcome.combiner?.digest),
+            (
+                "combiner",
+                (outcome.combiner != nil) == outcome.verdict.isAdmission
+                    && evidence.combiner == outcome.combiner?.digest
+            ),
         ]
         if let broken = rules.first(where: { !$0.1 }) {
             throw StoreError(

@@ -2,8 +2,8 @@ public import EnsembleModel
 import Postgres
 
 extension RegistryStore {
-    /// Takes the oldest evaluation that may run: one of each ensemble at a time, in the order of their requests. One whose
-    /// worker stopped answering is taken over; after three attempts it has failed.
+    /// Takes the oldest evaluation that may run: one of each ensemble at a time, in the order of their requests. One
+    /// whose worker stopped answering is taken over; after three attempts it has failed.
     ///
     /// - Parameters:
     ///   - worker: who takes it.
@@ -13,7 +13,8 @@ extension RegistryStore {
         do {
             return try await transaction { connection in
                 try await Self.giveUpExpired(on: connection)
-                guard let row = try await connection.query(Self.claimStatement(worker: worker, lease: lease)).first else {
+                guard let row = try await connection.query(Self.claimStatement(worker: worker, lease: lease)).first
+                else {
                     return nil
                 }
                 return try await Self.claim(row, on: connection)
@@ -35,7 +36,8 @@ extension RegistryStore {
             """)
     }
 
-    /// Ends an attempt without an outcome. With `retryable` the evaluation is queued again, until three attempts have failed.
+    /// Ends an attempt without an outcome. With `retryable` the evaluation is queued again, until three attempts have
+    /// failed.
     ///
     /// - Throws: ``StoreError`` with code `leaseLost`.
     public func fail(_ claim: Claim, reason: String, retryable: Bool) async throws {
@@ -83,7 +85,8 @@ extension RegistryStore {
             """)
     }
 
-    /// Of each ensemble only the oldest queued evaluation, and only when none is in flight; or one in flight whose lease is over.
+    /// Of each ensemble only the oldest queued evaluation, and only when none is in flight; or one in flight whose
+    /// lease is over.
     private static func claimStatement(worker: String, lease: Duration) -> SQL {
         """
         WITH c AS MATERIALIZED (
@@ -101,8 +104,8 @@ extension RegistryStore {
             against_sequence = h.sequence, against_epoch = h.epoch, against_policy_version = h.policy_version
         FROM c, ensemble_head h
         WHERE v.id = c.id AND h.ensemble_id = v.ensemble_id
-        RETURNING v.id, v.ensemble_id, v.kind, v.submission_id, v.fence_token, v.attempt, v.against_sequence, v.against_epoch,
-                  v.against_policy_version
+        RETURNING v.id, v.ensemble_id, v.kind, v.submission_id, v.fence_token, v.attempt, v.against_sequence,
+                  v.against_epoch, v.against_policy_version
         """
     }
 
@@ -125,7 +128,9 @@ extension RegistryStore {
             LEFT JOIN promotion pr ON pr.ensemble_id = e.id AND pr.sequence = \(sequence)
             WHERE e.id = \(ensemble)
             """)
-        guard let row = rows.first else { throw StoreError(.corrupt, "the ensemble of an evaluation has no policy or epoch") }
+        guard let row = rows.first else {
+            throw StoreError(.corrupt, "the ensemble of an evaluation has no policy or epoch")
+        }
         let kind: EvaluationKind = try claimed.value("kind")
         let champion = try row.models("members")
         let challenger = try row.optionalModel("challenger")
@@ -133,7 +138,9 @@ extension RegistryStore {
         let candidates = try await candidates(
             ensemble: ensemble, epoch: epoch, among: kind == .founding ? nil : judged, on: connection)
         guard kind == .founding || Set(candidates.map(\.model)) == Set(judged) else {
-            throw StoreError(.corrupt, "members or the challenger of '\(try row["name"] as String)' have no predictions in this epoch")
+            throw StoreError(
+                .corrupt,
+                "members or the challenger of '\(try row["name"] as String)' have no predictions in this epoch")
         }
         return Claim(
             evaluation: try claimed["id"], fenceToken: try claimed["fence_token"], attempt: try claimed["attempt"],
@@ -156,7 +163,8 @@ extension RegistryStore {
             """
         ).map { row in
             Claim.Candidate(
-                submission: try row["id"], model: try row.model("reference"), predictions: try row.digest("predictions_sha256"),
+                submission: try row["id"], model: try row.model("reference"),
+                predictions: try row.digest("predictions_sha256"),
                 cost: ModelCost(latencyNanoseconds: try row["latency_ns"], costNanoUSDPerRow: try row["cost_nano_usd"]))
         }
     }

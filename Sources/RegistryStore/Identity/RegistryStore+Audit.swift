@@ -58,12 +58,15 @@ extension RegistryStore {
         while true {
             let events = try await query(
                 """
-                SELECT id, (extract(epoch FROM at) * 1000000)::bigint AS at, actor, action, subject, detail, previous_sha256, sha256
+                SELECT id, (extract(epoch FROM at) * 1000000)::bigint AS at, actor, action, subject, detail,
+                       previous_sha256, sha256
                 FROM audit_event WHERE id >= \(expected) ORDER BY id LIMIT \(Self.auditPage)
                 """
             ) { row in (try AuditEvent(row: row), try row["sha256"] as String) }
             for (event, stored) in events {
-                guard event.id == expected, event.previous == previous, event.digest.hex == stored else { return expected }
+                guard event.id == expected, event.previous == previous, event.digest.hex == stored else {
+                    return expected
+                }
                 previous = stored
                 expected += 1
             }
@@ -91,8 +94,8 @@ extension RegistryStore {
         try await connection.execute(
             """
             INSERT INTO audit_event (id, at, actor, action, subject, detail, previous_sha256, sha256)
-            VALUES (\(event.id), 'epoch'::timestamptz + \(event.at) * interval '1 microsecond', \(event.actor), \(event.action),
-                    \(event.subject), \(event.detail), \(event.previous), \(event.digest.hex))
+            VALUES (\(event.id), 'epoch'::timestamptz + \(event.at) * interval '1 microsecond', \(event.actor),
+                    \(event.action), \(event.subject), \(event.detail), \(event.previous), \(event.digest.hex))
             """)
     }
 }

@@ -55,7 +55,8 @@ extension RegistryStore {
             let revoked = try await connection.execute(
                 "UPDATE api_token SET revoked_at = now() WHERE id = \(id) AND revoked_at IS NULL")
             if revoked == 1 {
-                return try await Self.audit(.revokeToken, subject: "token \(id)", actor: actor, detail: [:], on: connection)
+                return try await Self.audit(
+                    .revokeToken, subject: "token \(id)", actor: actor, detail: [:], on: connection)
             }
             guard try await connection.query("SELECT id FROM api_token WHERE id = \(id)").count == 1 else {
                 throw StoreError.notFound("token", id)
@@ -65,15 +66,18 @@ extension RegistryStore {
 
     /// How many tokens in force stand for anybody but `name`, such as the daemon's own.
     public func tokenCount(notNamed name: String) async throws -> Int {
-        try await query("SELECT count(*) FROM api_token WHERE revoked_at IS NULL AND name <> \(name)") { try $0.decode(Int.self) }
-            .first ?? 0
+        try await query("SELECT count(*) FROM api_token WHERE revoked_at IS NULL AND name <> \(name)") {
+            try $0.decode(Int.self)
+        }
+        .first ?? 0
     }
 
     /// `ert_` and 32 bytes of the system's secure generator in base64url.
     private static func makeSecret() -> String {
         var generator = SystemRandomNumberGenerator()
         let bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-        let text = Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+        let text = Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing(
+            "=", with: "")
         return "ert_\(text)"
     }
 }

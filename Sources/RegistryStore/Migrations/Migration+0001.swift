@@ -134,7 +134,8 @@ CREATE TABLE evaluation (
     -- A submission has one evaluation, which may be queued again.
     submission_id bigint UNIQUE REFERENCES submission,
     requested_by text NOT NULL,
-    state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'evaluating', 'evaluated', 'decided', 'failed', 'cancelled')),
+    state text NOT NULL DEFAULT 'queued'
+        CHECK (state IN ('queued', 'evaluating', 'evaluated', 'decided', 'failed', 'cancelled')),
     attempt integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     -- The holder of the newest token is the only worker whose writes count.
     fence_token bigint,
@@ -161,7 +162,8 @@ CREATE UNIQUE INDEX evaluation_one_in_flight ON evaluation (ensemble_id) WHERE s
 CREATE UNIQUE INDEX evaluation_one_open_founding ON evaluation (ensemble_id)
     WHERE kind = 'founding' AND state IN ('queued', 'evaluating', 'evaluated');
 
--- LightGBM text models by content. One whose evaluation was sent back stays: rare, and the repeat mostly arrives at it again.
+-- LightGBM text models by content. One whose evaluation was sent back stays: rare, and the repeat mostly comes to the
+-- same one.
 CREATE TABLE combiner (
     sha256 text PRIMARY KEY CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     trees integer NOT NULL CHECK (trees > 0),
@@ -174,7 +176,8 @@ CREATE TABLE combiner (
 
 CREATE TABLE evaluation_outcome (
     evaluation_id bigint PRIMARY KEY REFERENCES evaluation,
-    verdict text NOT NULL CHECK (verdict IN ('ADMIT', 'ADMIT_RETIRE', 'REJECT_DUPLICATE', 'REJECT_BUDGET', 'REJECT_NO_GAIN')),
+    verdict text NOT NULL
+        CHECK (verdict IN ('ADMIT', 'ADMIT_RETIRE', 'REJECT_DUPLICATE', 'REJECT_BUDGET', 'REJECT_NO_GAIN')),
     reason text NOT NULL,
     preset text NOT NULL CHECK (preset IN ('standard', 'small')),
     members_before text[] NOT NULL,
@@ -221,8 +224,10 @@ CREATE INDEX decision_of_ensemble ON decision (ensemble_id, id);
 
 CREATE FUNCTION refuse_change_of_decided() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' OR EXISTS (SELECT FROM decision d WHERE d.evaluation_id = coalesce(NEW.evaluation_id, OLD.evaluation_id)) THEN
-        RAISE EXCEPTION '% rows of a decided evaluation are immutable', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    IF TG_OP = 'UPDATE'
+       OR EXISTS (SELECT FROM decision d WHERE d.evaluation_id = coalesce(NEW.evaluation_id, OLD.evaluation_id)) THEN
+        RAISE EXCEPTION '% rows of a decided evaluation are immutable', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN coalesce(NEW, OLD);
 END $$;
@@ -276,7 +281,8 @@ CREATE TABLE api_token (
     name text NOT NULL CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$'),
     -- The token itself is never stored.
     secret_sha256 text NOT NULL UNIQUE CHECK (secret_sha256 ~ '^[0-9a-f]{64}$'),
-    scopes text[] NOT NULL CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'submit', 'audit', 'node', 'admin']),
+    scopes text[] NOT NULL
+        CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'submit', 'audit', 'node', 'admin']),
     created_at timestamptz NOT NULL DEFAULT now(),
     created_by text NOT NULL,
     revoked_at timestamptz

@@ -32,8 +32,8 @@ struct PendingDecision: Sendable {
         try await connection.query(
             """
             SELECT v.id, v.fence_token, v.kind, v.submission_id, v.requested_by, v.against_sequence, v.against_epoch,
-                   v.against_policy_version, p.policy, o.verdict, o.reason, o.preset, o.members_before, o.members_after, o.retired,
-                   o.judged, o.evidence_sha256, c.sha256 AS combiner, c.bytes, c.trees,
+                   v.against_policy_version, p.policy, o.verdict, o.reason, o.preset, o.members_before, o.members_after,
+                   o.retired, o.judged, o.evidence_sha256, c.sha256 AS combiner, c.bytes, c.trees,
                    c.golden
             FROM evaluation v
             JOIN evaluation_outcome o ON o.evaluation_id = v.id
@@ -83,7 +83,9 @@ struct PendingDecision: Sendable {
     func change(against head: EnsembleHead) -> String? {
         if head.sequence != sequence { return "the champion changed from manifest \(sequence) to \(head.sequence)" }
         if head.epoch != epoch { return "epoch \(head.epoch) has begun" }
-        if head.policyVersion != policyVersion { return "the policy changed from version \(policyVersion) to \(head.policyVersion)" }
+        if head.policyVersion != policyVersion {
+            return "the policy changed from version \(policyVersion) to \(head.policyVersion)"
+        }
         return nil
     }
 }

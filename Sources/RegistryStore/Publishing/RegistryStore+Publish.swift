@@ -16,14 +16,14 @@ extension RegistryStore {
     /// Decides an evaluation, and on an admission publishes the new champion: decision, manifest, promotion and head
     /// together or not at all. However many call it at once, an evaluation is decided once.
     ///
-    /// One READ COMMITTED transaction, serialised by the ensemble's head row. What the evaluation was against is checked
-    /// again under that lock.
+    /// One READ COMMITTED transaction, serialised by the ensemble's head row. What the evaluation was against is
+    /// checked again under that lock.
     ///
     /// - Parameters:
     ///   - evaluation: the evaluation.
     ///   - now: the time to record.
-    /// - Throws: ``StoreError`` with code `databaseUnavailable` when nothing was decided, or whether it was cannot be found
-    ///   out now; calling again is safe.
+    /// - Throws: ``StoreError`` with code `databaseUnavailable` when nothing was decided, or whether it was cannot be
+    ///   found out now; calling again is safe.
     public func publish(evaluation: Int64, now: Date) async throws -> Publication {
         do {
             return try await transaction { connection in
@@ -69,7 +69,9 @@ extension RegistryStore {
             VALUES (\(head.ensembleID), \(pending.evaluation), \(pending.submission), \(head.policyVersion), \(now))
             RETURNING id
             """)
-        guard let decision: Int64 = try rows.first?["id"] else { throw StoreError(.internalError, "the decision was not stored") }
+        guard let decision: Int64 = try rows.first?["id"] else {
+            throw StoreError(.internalError, "the decision was not stored")
+        }
         let manifest =
             pending.verdict.isAdmission
             ? try await promote(pending, head, decision: decision, now: now, on: connection) : nil
@@ -97,18 +99,18 @@ extension RegistryStore {
         let digest = ContentDigest.of(bytes)
         try await connection.execute(pipelined: [
             """
-            INSERT INTO manifest (ensemble_id, sequence, generation, sha256, previous_sha256, content_id, body, combiner_sha256,
-                                  decision_id, created_at)
+            INSERT INTO manifest (ensemble_id, sequence, generation, sha256, previous_sha256, content_id, body,
+                                  combiner_sha256, decision_id, created_at)
             VALUES (\(head.ensembleID), \(manifest.sequence), \(manifest.generation), \(digest.hex),
-                    \(manifest.previousSHA256?.hex), \(manifest.contentID.hex), \(bytes), \(manifest.combiner.sha256.hex),
-                    \(decision), \(now))
+                    \(manifest.previousSHA256?.hex), \(manifest.contentID.hex), \(bytes),
+                    \(manifest.combiner.sha256.hex), \(decision), \(now))
             """,
             """
-            INSERT INTO promotion (ensemble_id, sequence, decision_id, kind, admission, joined, retired, members, actor, reason,
-                                   created_at)
+            INSERT INTO promotion (ensemble_id, sequence, decision_id, kind, admission, joined, retired, members, actor,
+                                   reason, created_at)
             VALUES (\(head.ensembleID), \(manifest.sequence), \(decision), \(manifest.reason.rawValue),
-                    \(manifest.admission.rawValue), \(pending.joined.texts), \(pending.retired.texts), \(pending.after.texts),
-                    \(pending.actor), \(pending.reason), \(now))
+                    \(manifest.admission.rawValue), \(pending.joined.texts), \(pending.retired.texts),
+                    \(pending.after.texts), \(pending.actor), \(pending.reason), \(now))
             """,
         ])
         try await expectOne(
@@ -129,10 +131,13 @@ extension RegistryStore {
             SELECT m.reference, \(ModelVersionRow.columns) FROM model_version m
             WHERE m.reference = ANY (\(pending.after.texts)) ORDER BY m.reference
             """)
-        let members = try rows.map { Manifest.Member(id: try $0.model("reference"), metadata: try ModelVersionRow.metadata($0)) }
+        let members = try rows.map {
+            Manifest.Member(id: try $0.model("reference"), metadata: try ModelVersionRow.metadata($0))
+        }
         guard members.count == pending.after.count, let combiner = pending.combiner, let golden = pending.golden
         else {
-            throw StoreError(.corrupt, "evaluation \(pending.evaluation) admits without a combiner or with unregistered members")
+            throw StoreError(
+                .corrupt, "evaluation \(pending.evaluation) admits without a combiner or with unregistered members")
         }
         let previous = try await connection.query(
             "SELECT sha256 FROM manifest WHERE ensemble_id = \(head.ensembleID) AND sequence = \(head.sequence)")
@@ -144,7 +149,8 @@ extension RegistryStore {
     }
 
     /// Fixes the epoch's preset, and queues what was submitted too late to be among the founding's candidates.
-    private static func found(_ pending: PendingDecision, _ head: EnsembleHead, on connection: Connection) async throws {
+    private static func found(_ pending: PendingDecision, _ head: EnsembleHead, on connection: Connection) async throws
+    {
         try await expectOne(
             """
             UPDATE epoch SET preset = \(pending.preset.rawValue)
@@ -155,7 +161,8 @@ extension RegistryStore {
             INSERT INTO evaluation (ensemble_id, kind, submission_id, requested_by)
             SELECT s.ensemble_id, 'admission', s.id, s.submitted_by
             FROM submission s JOIN model_version m ON m.id = s.model_version_id
-            WHERE s.ensemble_id = \(head.ensembleID) AND s.epoch = \(head.epoch) AND m.reference <> ALL (\(pending.judged))
+            WHERE s.ensemble_id = \(head.ensembleID) AND s.epoch = \(head.epoch)
+              AND m.reference <> ALL (\(pending.judged))
             ORDER BY s.id
             """)
     }
@@ -163,7 +170,8 @@ extension RegistryStore {
     private static func expectOne(_ statement: SQL, on connection: Connection) async throws {
         let changed = try await connection.execute(statement)
         guard changed == 1 else {
-            throw StoreError(.conflict, "a publication changed \(changed) rows where exactly 1 was due; nothing was published")
+            throw StoreError(
+                .conflict, "a publication changed \(changed) rows where exactly 1 was due; nothing was published")
         }
     }
 }

@@ -28,7 +28,9 @@ extension RegistryStore {
     }
 
     func checkSchema(_ known: [Migration]) async throws {
-        let isPresent = try await query("SELECT to_regclass('schema_migration') IS NOT NULL") { try $0.decode(Bool.self) }
+        let isPresent = try await query("SELECT to_regclass('schema_migration') IS NOT NULL") {
+            try $0.decode(Bool.self)
+        }
         let applied = isPresent == [true] ? try await query(Self.appliedMigrations, Self.migration) : []
         if let missing = try Migration.pending(known: known, applied: applied).first {
             throw StoreError(.schemaTooOld, "the database lacks migration '\(missing.name)'; run `registryd migrate`")

@@ -19,7 +19,8 @@ struct BlockShape {
         let rows = min(rowsLeft, StoreLimits.blockRows)
         guard rows > 0, bytes.count == rows * rowBytes else {
             throw StoreError(
-                .corrupt, "block \(blocks) of the predictions has \(bytes.count) bytes where \(rows * rowBytes) are due")
+                .corrupt, "block \(blocks) of the predictions has \(bytes.count) bytes where \(rows * rowBytes) are due"
+            )
         }
         hasher.update(bytes)
         rowsLeft -= rows

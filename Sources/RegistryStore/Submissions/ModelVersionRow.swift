@@ -12,7 +12,8 @@ enum ModelVersionRow {
         ModelMetadata(
             kind: try row["kind"], description: try row["description"], artifactURI: try row["artifact_uri"],
             artifactSHA256: try row.optionalDigest("artifact_sha256"), endpoint: try row["endpoint"],
-            latencyNanoseconds: try row["latency_ns"], costNanoUSDPerRow: try row["cost_nano_usd"], tags: try row.json("tags"))
+            latencyNanoseconds: try row["latency_ns"], costNanoUSDPerRow: try row["cost_nano_usd"],
+            tags: try row.json("tags"))
     }
 
     /// Registers a version, unless it is registered.
@@ -24,8 +25,8 @@ enum ModelVersionRow {
     ) async throws -> Int64 {
         let rows = try await connection.query(
             """
-            INSERT INTO model_version (name, version, kind, description, artifact_uri, artifact_sha256, endpoint, latency_ns,
-                                       cost_nano_usd, tags, created_by)
+            INSERT INTO model_version (name, version, kind, description, artifact_uri, artifact_sha256, endpoint,
+                                       latency_ns, cost_nano_usd, tags, created_by)
             VALUES (\(model.name), \(model.version), \(metadata.kind), \(metadata.description), \(metadata.artifactURI),
                     \(metadata.artifactSHA256?.hex), \(metadata.endpoint), \(metadata.latencyNanoseconds),
                     \(metadata.costNanoUSDPerRow), \(JSON(encoding: metadata.tags)), \(actor))

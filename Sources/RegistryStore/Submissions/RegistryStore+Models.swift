@@ -9,7 +9,8 @@ extension RegistryStore {
         let found = try await query(
             ModelVersionRecord.select("WHERE m.reference = \(id.description)"), ModelVersionRecord.init(row:))
         guard let record = found.first else {
-            throw StoreError(.modelNotFound, "there is no model version '\(id)'; `registry models list` shows those there are")
+            throw StoreError(
+                .modelNotFound, "there is no model version '\(id)'; `registry models list` shows those there are")
         }
         return record
     }
@@ -38,7 +39,8 @@ extension ModelVersionRecord {
 
     fileprivate init(row: Row) throws {
         self.init(
-            id: try row.model("reference"), metadata: try ModelVersionRow.metadata(row), createdAt: try row["created_at"],
+            id: try row.model("reference"), metadata: try ModelVersionRow.metadata(row),
+            createdAt: try row["created_at"],
             createdBy: try row["created_by"], ensembles: try row["ensembles"], memberOf: try row["member_of"])
     }
 }

@@ -6,7 +6,10 @@ extension RegistryStore {
     ///
     /// - Throws: ``StoreError`` with code `notFound`.
     public func submission(_ id: Int64) async throws -> SubmissionRecord {
-        guard let record = try await query(SubmissionRecord.select("WHERE s.id = \(id)"), SubmissionRecord.init(row:)).first else {
+        guard
+            let record = try await query(SubmissionRecord.select("WHERE s.id = \(id)"), SubmissionRecord.init(row:))
+                .first
+        else {
             throw StoreError.notFound("submission", id)
         }
         return record
@@ -15,17 +18,24 @@ extension RegistryStore {
     /// An ensemble's submissions, newest first, those before an id.
     ///
     /// - Throws: ``StoreError`` with code `ensembleNotFound`.
-    public func submissions(ensemble: String, after id: Int64? = nil, limit: Int = 100) async throws -> [SubmissionRecord] {
+    public func submissions(ensemble: String, after id: Int64? = nil, limit: Int = 100) async throws
+        -> [SubmissionRecord]
+    {
         try await checkExists(ensemble: ensemble)
         return try await query(
             SubmissionRecord.select(
-                "WHERE e.name = \(ensemble) AND s.id < \(id ?? .max) ORDER BY s.id DESC LIMIT \(StoreLimits.page(limit))"),
+                """
+                WHERE e.name = \(ensemble) AND s.id < \(id ?? .max)
+                ORDER BY s.id DESC LIMIT \(StoreLimits.page(limit))
+                """
+            ),
             SubmissionRecord.init(row:))
     }
 
     /// A submission's predictions, N x K.
     ///
-    /// - Throws: ``StoreError`` with code `notFound`; `corrupt` when the stored blocks are not those of the recorded digest.
+    /// - Throws: ``StoreError`` with code `notFound`; `corrupt` when the stored blocks are not those of the recorded
+    ///   digest.
     public func predictions(submission id: Int64, classCount: Int) async throws -> Predictions {
         let stored = try await query(
             "SELECT predictions_sha256, row_count + missing_row_count AS rows FROM submission WHERE id = \(id)"
@@ -54,10 +64,13 @@ extension RegistryStore {
                 return values
             }
         }
-        guard values.count == stored.rowCount * classCount, let predictions = try? Predictions(values: values, classCount: classCount),
+        guard values.count == stored.rowCount * classCount,
+            let predictions = try? Predictions(values: values, classCount: classCount),
             predictions.digest == stored.digest
         else {
-            throw StoreError(.corrupt, "the stored predictions of submission \(id) do not match their digest; restore them from a backup")
+            throw StoreError(
+                .corrupt,
+                "the stored predictions of submission \(id) do not match their digest; restore them from a backup")
         }
         return predictions
     }
@@ -82,9 +95,11 @@ extension SubmissionRecord {
         let evaluationID: Int64? = try row["evaluation_id"]
         let evaluation = try evaluationID.map { _ in try EvaluationRecord(row: row) }
         self.init(
-            id: try row["id"], ensemble: try row["ensemble"], epoch: try row["epoch"], model: try row.model("reference"),
+            id: try row["id"], ensemble: try row["ensemble"], epoch: try row["epoch"],
+            model: try row.model("reference"),
             predictions: try row.digest("predictions_sha256"), rowCount: try row["row_count"],
-            missingRowCount: try row["missing_row_count"], state: evaluation?.state ?? .candidate, evaluation: evaluation,
+            missingRowCount: try row["missing_row_count"], state: evaluation?.state ?? .candidate,
+            evaluation: evaluation,
             submittedBy: try row["submitted_by"], createdAt: try row["created_at"])
     }
 }

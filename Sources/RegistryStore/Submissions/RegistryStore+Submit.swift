@@ -2,19 +2,22 @@ public import EnsembleModel
 import Postgres
 
 extension RegistryStore {
-    /// Stores a submission with its model version and predictions, all or nothing; on a founded ensemble its evaluation is
-    /// queued.
+    /// Stores a submission with its model version and predictions, all or nothing; on a founded ensemble its
+    /// evaluation is queued.
     ///
     /// - Parameters:
     ///   - new: the submission.
-    ///   - blocks: gives the predictions to `write`, in row-id order: little-endian float32, 65,536 rows a block, the last
-    ///     one shorter. Not called when the submission exists. What it throws is thrown on, and nothing is stored.
+    ///   - blocks: gives the predictions to `write`, in row-id order: little-endian float32, 65,536 rows a block, the
+    ///     last one shorter. Not called when the submission exists. What it throws is thrown on, and nothing is
+    ///     stored.
     /// - Returns: the submission, and whether it was created now; false when the same was submitted before.
-    /// - Throws: ``StoreError`` with code `ensembleNotFound`, `modelVersionImmutable`, `idempotencyConflict`, `conflict`
-    ///   when the epoch has ended, `corrupt` when the blocks are not those announced.
+    /// - Throws: ``StoreError`` with code `ensembleNotFound`, `modelVersionImmutable`, `idempotencyConflict`,
+    ///   `conflict` when the epoch has ended, `corrupt` when the blocks are not those announced.
     public nonisolated(nonsending) func submit(
         _ new: NewSubmission,
-        blocks: nonisolated(nonsending) (_ write: nonisolated(nonsending) ([UInt8]) async throws -> Void) async throws -> Void
+        blocks:
+            nonisolated(nonsending) (_ write: nonisolated(nonsending) ([UInt8]) async throws -> Void) async throws ->
+            Void
     ) async throws -> (record: SubmissionRecord, created: Bool) {
         try await transaction { connection in
             if let existing = try await Self.existing(new, on: connection) { return (existing, false) }
@@ -63,7 +66,8 @@ extension RegistryStore {
                     metadata == new.metadata
                 else {
                     throw StoreError(
-                        .idempotencyConflict, "the idempotency key was used for submission \(record.id), which has other content")
+                        .idempotencyConflict,
+                        "the idempotency key was used for submission \(record.id), which has other content")
                 }
                 return record
             }
@@ -80,13 +84,14 @@ extension RegistryStore {
         guard record.predictions == new.predictions else {
             throw StoreError(
                 .modelVersionImmutable,
-                "model version '\(new.model)' has other predictions in this epoch of '\(new.ensemble)' (submission \(record.id)); "
+                "model version '\(new.model)' has other predictions in this epoch (submission \(record.id)); "
                     + "submit the change as a new version")
         }
         return record
     }
 
-    private static func check(_ new: NewSubmission, against head: EnsembleHead, on connection: Connection) async throws {
+    private static func check(_ new: NewSubmission, against head: EnsembleHead, on connection: Connection) async throws
+    {
         try checkEpoch(of: new, against: head)
         let rows = try await connection.query(
             """
@@ -96,14 +101,16 @@ extension RegistryStore {
         let count: Int = try rows.first?["row_count"] ?? 0
         guard new.rowCount + new.missingRowCount == count else {
             throw StoreError(
-                .corrupt, "\(new.rowCount) rows and \(new.missingRowCount) missing ones are not the \(count) validation rows")
+                .corrupt,
+                "\(new.rowCount) rows and \(new.missingRowCount) missing ones are not the \(count) validation rows")
         }
     }
 
     private static func checkEpoch(of new: NewSubmission, against head: EnsembleHead) throws {
         guard new.epoch == head.epoch else {
             throw StoreError(
-                .conflict, "'\(new.ensemble)' has a new validation set since the upload began; predict its rows and submit again")
+                .conflict,
+                "'\(new.ensemble)' has a new validation set since the upload began; predict its rows and submit again")
         }
     }
 
@@ -113,8 +120,8 @@ extension RegistryStore {
     ) async throws -> Int64? {
         try await connection.query(
             """
-            INSERT INTO submission (ensemble_id, epoch, model_version_id, idempotency_key, predictions_sha256, row_count,
-                                    missing_row_count, submitted_by)
+            INSERT INTO submission (ensemble_id, epoch, model_version_id, idempotency_key, predictions_sha256,
+                                    row_count, missing_row_count, submitted_by)
             VALUES (\(ensemble), \(new.epoch), \(model), \(new.idempotencyKey), \(new.predictions.hex), \(new.rowCount),
                     \(new.missingRowCount), \(new.actor))
             ON CONFLICT DO NOTHING RETURNING id
@@ -123,7 +130,9 @@ extension RegistryStore {
     }
 
     private nonisolated(nonsending) static func copy(
-        _ blocks: nonisolated(nonsending) (_ write: nonisolated(nonsending) ([UInt8]) async throws -> Void) async throws -> Void,
+        _ blocks:
+            nonisolated(nonsending) (_ write: nonisolated(nonsending) ([UInt8]) async throws -> Void) async throws ->
+            Void,
         of new: NewSubmission, to submission: Int64, classCount: Int, on connection: Connection
     ) async throws {
         var shape = BlockShape(rowCount: new.rowCount + new.missingRowCount, classCount: classCount)
@@ -140,8 +149,8 @@ extension RegistryStore {
         }
     }
 
-    /// The head is locked only here, after the copying, so that a slow submission never holds up a publication: a founding
-    /// that commits before this queues nothing for us, one that commits later sees us and does.
+    /// The head is locked only here, after the copying, so that a slow submission never holds up a publication: a
+    /// founding that commits before this queues nothing for us, one that commits later sees us and does.
     private static func enqueue(_ new: NewSubmission, submission: Int64, on connection: Connection) async throws {
         let head = try await EnsembleHead.read(new.ensemble, lock: .share, on: connection)
         try checkEpoch(of: new, against: head)

@@ -1,0 +1,94 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// Stands between client and server, and hangs up in place of the first answer to a COMMIT: the transaction is
+/// committed, and the client does not learn of it.
+final class CommitCutter: Sendable {
+    private let listener: Int32
+    private let upstream: String
+    private let cuts = Mutex(0)
+
+    /// How many answers were withheld: 0 or 1.
+    var cutCount: Int { cuts.withLock { $0 } }
+
+    /// Listens on a socket in `directory`, under the name that libpq expects.
+    init(directory: String, upstream: String, port: Int) throws {
+        self.upstream = "\(upstream)/.s.PGSQL.\(port)"
+        listener = try Self.withAddress("\(directory)/.s.PGSQL.\(port)", bind)
+        guard listen(listener, 16) == 0 else { throw Self.failure() }
+    }
+
+    /// Serves connections, each by threads of its own, until `stop`.
+    func start() {
+        Thread.detachNewThread { [self] in
+            while true {
+                let client = accept(listener, nil, nil)
+                guard client >= 0 else { return }
+                Thread.detachNewThread { [self] in serve(client) }
+            }
+        }
+    }
+
+    func stop() {
+        _ = shutdown(listener, Int32(SHUT_RDWR))
+        _ = close(listener)
+    }
+
+    private func serve(_ client: Int32) {
+        guard let server = try? Self.withAddress(upstream, connect) else {
+            _ = close(client)
+            return
+        }
+        let requests = DispatchSemaphore(value: 0)
+        Thread.detachNewThread { [self] in
+            pump(from: client, to: server) { _ in true }
+            requests.signal()
+        }
+        pump(from: server, to: client) { [self] answer in
+            guard answer.range(of: Data("COMMIT\0".utf8)) != nil else { return true }
+            return cuts.withLock { count in
+                defer { count = 1 }
+                return count > 0
+            }
+        }
+        requests.wait()
+        _ = close(client)
+        _ = close(server)
+    }
+
+    /// Copies until either side ends or `passes` says no, then ends both.
+    private func pump(from source: Int32, to target: Int32, passes: (Data) -> Bool) {
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        copying: while true {
+            let count = read(source, &buffer, buffer.count)
+            guard count > 0, passes(Data(buffer[..<count])) else { break }
+            var sent = 0
+            while sent < count {
+                let written = buffer.withUnsafeBytes {
+                    send(target, $0.baseAddress?.advanced(by: sent), count - sent, Int32(MSG_NOSIGNAL))
+                }
+                guard written > 0 else { break copying }
+                sent += written
+            }
+        }
+        for socket in [source, target] { _ = shutdown(socket, Int32(SHUT_RDWR)) }
+    }
+
+    private static func withAddress(
+        _ path: String, _ call: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) throws -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call(descriptor, $0, length) }
+        }
+        guard descriptor >= 0, status == 0 else { throw failure() }
+        return descriptor
+    }
+
+    private static func failure() -> POSIXError { POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+}
