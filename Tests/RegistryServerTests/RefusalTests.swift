@@ -181,7 +181,8 @@ import Testing
 
     @Test func unknownPathsAndRecordsAreProblemsToo() async throws {
         try await RegistryHarness.with { registry in
-            #expect(try await registry.send(.get, "/api/v2").problem == .notFound)
+            let nowhere = try await registry.send(.get, "/api/v2")
+            #expect(nowhere.problem == .notFound)
             #expect(try await registry.send(.get, "\(APIPath.root)/submissions/x").problem == .notFound)
             for path in [APIPath.submission(9), APIPath.evaluation(9), APIPath.decision(9), APIPath.evidence(9)] {
                 #expect(try await registry.send(.get, path).problem == .notFound, "\(path)")

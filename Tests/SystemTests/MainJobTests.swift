@@ -1,6 +1,10 @@
+import AsyncHTTPClient
 import EnsembleModel
 import Forest
 import Foundation
+import NIOCore
+import NIOFoundationCompat
+import NIOHTTP1
 import RegistryAPI
 import RegistryTesting
 import Testing
@@ -56,15 +60,17 @@ import Testing
     }
 
     private func waitUntilServed(_ sequence: Int, at address: String) async throws {
-        let url = try #require(URL(string: "http://\(address)/v2/models/pets"))
         let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
-            if let (data, _) = try? await URLSession.shared.data(from: url), String(decoding: data, as: UTF8.self).contains("\"\(sequence)\"") {
-                return
-            }
+            let answer = try await Self.send(HTTPClientRequest(url: "http://\(address)/v2/models/pets"))
+            if String(buffer: answer).contains("\"\(sequence)\"") { return }
             try await Task.sleep(for: .milliseconds(50))
         }
         Issue.record("manifest \(sequence) was not served in time")
+    }
+
+    private static func send(_ request: HTTPClientRequest) async throws -> ByteBuffer {
+        try await HTTPClient.shared.execute(request, timeout: .seconds(30)).body.collect(upTo: 1 << 20)
     }
 
     private func infer(_ inputs: [[Float]], _ manifest: Manifest, at address: String) async throws -> [Double] {
@@ -75,10 +81,10 @@ import Testing
                 "data": inputs.map { Array($0[position * width..<(position + 1) * width]).map(Double.init) },
             ] as [String: Any]
         }
-        var request = URLRequest(url: try #require(URL(string: "http://\(address)/v2/models/pets/infer")))
-        request.httpMethod = "POST"
-        request.httpBody = try JSONSerialization.data(withJSONObject: ["inputs": tensors])
-        let (data, _) = try await URLSession.shared.data(for: request)
+        var request = HTTPClientRequest(url: "http://\(address)/v2/models/pets/infer")
+        request.method = .POST
+        request.body = .bytes(ByteBuffer(data: try JSONSerialization.data(withJSONObject: ["inputs": tensors])))
+        let data = Data(buffer: try await Self.send(request))
         let answer = try JSONDecoder().decode(InferenceAnswer.self, from: data)
         return try #require(answer.outputs.first { $0.name == "probabilities" }?.numbers)
     }

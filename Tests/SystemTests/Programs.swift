@@ -25,7 +25,7 @@ enum Programs {
         _ program: String, _ arguments: [String], _ environment: [String: String]
     ) throws -> Result {
         let scratch = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        FileManager.default.createFile(atPath: scratch.path, contents: nil)
+        try Data().write(to: scratch)
         defer { try? FileManager.default.removeItem(at: scratch) }
         let errors = try FileHandle(forWritingTo: scratch)
         let output = Pipe()
@@ -65,7 +65,7 @@ final class RunningProgram: Sendable {
         let file = folder.appendingPathComponent("\(program).address")
         try? FileManager.default.removeItem(at: file)
         log = folder.appendingPathComponent("\(program).log")
-        if !FileManager.default.fileExists(atPath: log.path) { FileManager.default.createFile(atPath: log.path, contents: nil) }
+        if !FileManager.default.fileExists(atPath: log.path) { try Data().write(to: log) }
         let output = try FileHandle(forWritingTo: log)
         try output.seekToEnd()
         let process = try Programs.make(program, arguments + ["--address-file", file.path], environment)
