@@ -28,9 +28,10 @@ import Testing
         func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
         func combiner(_ release: Release) -> String { "\(release.combiner.digest.hex).txt" }
 
-        func damage(_ name: String) throws {
+        /// Flips a bit of the byte at `position`, otherwise of the one in the middle.
+        func damage(_ name: String, at position: Int? = nil) throws {
             var bytes = try Data(contentsOf: file(name))
-            bytes[bytes.count / 2] ^= 1
+            bytes[position ?? bytes.count / 2] ^= 1
             try bytes.write(to: file(name))
         }
     }
@@ -44,11 +45,11 @@ import Testing
                 third.document(), combinerText: third.combiner.text, replacing: saved.second.document())
             #expect(saved.sequence == 3)
             #expect(
-                saved.files == ["current.json", "previous.json", saved.combiner(saved.second), saved.combiner(third)])
+                saved.files == ["current", "previous", saved.combiner(saved.second), saved.combiner(third)])
         }
     }
 
-    @Test(arguments: ["current.json", "combiner"]) func fallsBackToThePreviousSlotWhenTheCurrentIsDamaged(
+    @Test(arguments: ["current", "combiner"]) func fallsBackToThePreviousSlotWhenTheCurrentIsDamaged(
         _ part: String
     ) async throws {
         try await ScratchDirectory.with { directory in
@@ -58,8 +59,21 @@ import Testing
             // The damaged slot must not become the previous one.
             let third = try Release(3, .otherTwo, after: saved.second)
             try saved.slots.save(third.document(), combinerText: third.combiner.text, replacing: saved.first.document())
-            try saved.damage("current.json")
+            try saved.damage("current")
             #expect(saved.sequence == 1)
+        }
+    }
+
+    @Test func noticesAnyChangedByte() async throws {
+        try await ScratchDirectory.with { directory in
+            let saved = try Saved(in: directory)
+            let count = try Data(contentsOf: saved.file("current")).count
+            for position in stride(from: 0, to: count, by: 29) {
+                try saved.damage("current", at: position)
+                #expect(saved.sequence == 1, "byte \(position)")
+                try saved.damage("current", at: position)
+            }
+            #expect(saved.sequence == 2)
         }
     }
 
@@ -77,8 +91,8 @@ import Testing
     @Test func servesNothingWhenBothSlotsAreDamaged() async throws {
         try await ScratchDirectory.with { directory in
             let saved = try Saved(in: directory)
-            try saved.damage("current.json")
-            try saved.damage("previous.json")
+            try saved.damage("current")
+            try saved.damage("previous")
             #expect(saved.sequence == nil)
         }
     }
@@ -89,8 +103,9 @@ import Testing
             let saved = try Saved(in: directory)
             let third = try Release(3, .otherTwo, after: saved.second)
             let writes = [
-                (saved.combiner(third), third.combiner.text), ("previous.json", saved.second.bytes),
-                ("current.json", third.bytes),
+                (saved.combiner(third), third.combiner.text),
+                ("previous", EnsembleSlots.content(try saved.second.document())),
+                ("current", EnsembleSlots.content(try third.document())),
             ]
             for (name, bytes) in writes.prefix(steps) { try Data(bytes).write(to: saved.file(name)) }
             let (name, bytes) = writes[steps]
@@ -101,7 +116,7 @@ import Testing
                 third.document(), combinerText: third.combiner.text, replacing: saved.second.document())
             #expect(saved.sequence == 3)
             #expect(
-                saved.files == ["current.json", "previous.json", saved.combiner(saved.second), saved.combiner(third)])
+                saved.files == ["current", "previous", saved.combiner(saved.second), saved.combiner(third)])
         }
     }
 

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
+import RegistryClient
 import RegistryTesting
 import Testing
 
@@ -35,16 +36,18 @@ import Testing
             let found = try #require(await addresses.next())
             #expect(
                 try String(contentsOf: directory.appendingPathComponent("address"), encoding: .utf8) == "\(found)\n")
-            let response = try await HTTPClient.shared.execute(
-                HTTPClientRequest(url: "http://\(found)/v2/models/digits/versions/4/ready"), timeout: .seconds(10))
-            #expect(response.status == .ok)
-            _ = try await response.body.collect(upTo: 1024)
-            running.cancel()
-            _ = await running.result
-            // The lock is free and nobody answers any more.
-            _ = try StateDirectory(path: directory.path)
-            await #expect(throws: (any Error).self) {
-                try await HTTPClient.shared.execute(HTTPClientRequest(url: "http://\(found)/v2"), timeout: .seconds(10))
+            // A client that does not try again to connect; its connection is kept open while the node ends.
+            let client = try Self.configuration(directory).client(limits: NodeLimits()).httpClientConfiguration
+            try await HTTPClient.withHTTPClient(configuration: client) { client in
+                let request = HTTPClientRequest(url: "http://\(found)/v2/models/digits/versions/4/ready")
+                let response = try await client.execute(request, timeout: .seconds(10))
+                #expect(response.status == .ok)
+                _ = try await response.body.collect(upTo: 1024)
+                running.cancel()
+                _ = await running.result
+                // The lock is free and nobody answers any more.
+                _ = try StateDirectory(path: directory.path)
+                await #expect(throws: (any Error).self) { try await client.execute(request, timeout: .seconds(10)) }
             }
         }
     }
