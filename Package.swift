@@ -91,7 +91,10 @@ let package = Package(
         // The three programs' libraries.
         library(
             "RegistryWorker",
-            ["Boosting", "EnsembleModel", "Evaluation", "Postgres", "RegistryStore", .logging, .serviceLifecycle, .unixSignals]),
+            [
+                "Boosting", "EnsembleModel", "Evaluation", "Postgres", "RegistryStore", .logging, .serviceLifecycle,
+                .unixSignals,
+            ]),
         library(
             "RegistryServer",
             [
@@ -105,7 +108,8 @@ let package = Package(
             "ServingNode",
             [
                 "EnsembleModel", "Forest", "RegistryAPI", "RegistryClient",
-                .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle, .unixSignals,
+                .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
+                .unixSignals,
             ]),
         program(
             "registryd",

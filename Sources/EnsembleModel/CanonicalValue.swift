@@ -1,7 +1,7 @@
 /// A JSON value with exactly one byte form: what is hashed and, later, signed.
 ///
-/// Objects have their keys sorted by bytes, numbers are integers below 2^53 in magnitude, and a double is written as the 16
-/// hexadecimal digits of its IEEE-754 bits, so that equal bytes mean equal bits.
+/// Objects have their keys sorted by bytes, numbers are integers below 2^53 in magnitude, and a double is written as
+/// the 16 hexadecimal digits of its IEEE-754 bits, so that equal bytes mean equal bits.
 public enum CanonicalValue: Hashable, Sendable {
     case null
     case bool(Bool)

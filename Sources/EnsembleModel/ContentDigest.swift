@@ -56,7 +56,8 @@ public struct ContentHasher: Sendable {
     /// The digest of everything added so far.
     public func finish() -> ContentDigest { .make(hasher.finalize()) }
 
-    /// The first eight bytes of the digest of everything added so far, big-endian: a uniform number that anybody can recompute.
+    /// The first eight bytes of the digest of everything added so far, big-endian: a uniform number that anybody can
+    /// recompute.
     public func finishLeading64() -> UInt64 {
         hasher.finalize().prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }

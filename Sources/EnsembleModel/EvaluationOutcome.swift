@@ -12,7 +12,8 @@ public struct MetricsRow: Hashable, Sendable, Codable {
     public enum Subject: String, Hashable, Sendable, Codable, CaseIterable {
         /// One model version alone.
         case model
-        /// The plain average of the probabilities of the set that was judged (members and challenger, or all candidates).
+        /// The plain average of the probabilities of the set that was judged (members and challenger, or all
+        /// candidates).
         case average
         /// The class shares, the same for every row.
         case classPrior = "class_prior"

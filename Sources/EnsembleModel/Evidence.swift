@@ -1,7 +1,7 @@
 /// Every number, hash and setting behind a verdict.
 ///
-/// Its ``digest`` is over the canonical form, in which a double is its 16 hexadecimal digits: equal digests mean equal bits.
-/// Times, hosts and program versions stand beside the evidence, not in it.
+/// Its ``digest`` is over the canonical form, in which a double is its 16 hexadecimal digits: equal digests mean equal
+/// bits. Times, hosts and program versions stand beside the evidence, not in it.
 public struct Evidence: Hashable, Sendable, Codable {
     /// A model's predictions as they went in.
     public struct Input: Hashable, Sendable, Codable {

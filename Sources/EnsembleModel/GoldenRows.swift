@@ -1,5 +1,5 @@
-/// A few rows with the raw scores that the combiner must give them, bit for bit: what a node checks itself against before it
-/// serves.
+/// A few rows with the raw scores that the combiner must give them, bit for bit: what a node checks itself against
+/// before it serves.
 ///
 /// Written as IEEE-754 bits in lowercase hexadecimal, since canonical JSON has no fractions.
 public struct GoldenRows: Hashable, Sendable, Codable {

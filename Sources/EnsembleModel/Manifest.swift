@@ -1,7 +1,7 @@
 /// The published, numbered description of a champion.
 ///
-/// Written as canonical JSON (see ``CanonicalValue``): integers only, latency in nanoseconds, cost in nano US dollars a row,
-/// time in whole seconds since 1970. The SHA-256 of those bytes is the manifest's address.
+/// Written as canonical JSON (see ``CanonicalValue``): integers only, latency in nanoseconds, cost in nano US dollars a
+/// row, time in whole seconds since 1970. The SHA-256 of those bytes is the manifest's address.
 public struct Manifest: Hashable, Sendable, Codable {
     /// Where a model's artifact is.
     public struct Artifact: Hashable, Sendable, Codable {

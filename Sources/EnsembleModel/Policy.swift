@@ -8,7 +8,8 @@ public struct Policy: Hashable, Sendable, Codable {
 
     /// Hyper-parameters of the combiner.
     public enum Preset: String, Hashable, Sendable, Codable, CaseIterable {
-        /// Whichever fits all founding candidates with the lower out-of-fold log-loss; chosen at founding, kept for the epoch.
+        /// Whichever fits all founding candidates with the lower out-of-fold log-loss; chosen at founding, kept for the
+        /// epoch.
         case auto
         /// 60 rounds, learning rate 0.1, 7 leaves.
         case standard

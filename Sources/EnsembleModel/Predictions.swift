@@ -1,7 +1,7 @@
 /// A model version's class probabilities on a validation set: one row per validation row, in row-id order.
 ///
-/// Kept as 32-bit floats, the way they are stored; computations widen them to 64 bits. A row without a prediction is NaN
-/// in every class.
+/// Kept as 32-bit floats, the way they are stored; computations widen them to 64 bits. A row without a prediction is
+/// NaN in every class.
 public struct Predictions: Hashable, Sendable {
     /// Number of rows, N.
     public let rowCount: Int

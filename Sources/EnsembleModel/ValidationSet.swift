@@ -1,6 +1,7 @@
 /// The labelled rows of one epoch of an ensemble, in row-id order (UTF-8 bytes).
 ///
-/// Rows of a group (e.g. one query's products) are never split between folds; a slice (e.g. a locale) is watched on its own.
+/// Rows of a group (e.g. one query's products) are never split between folds; a slice (e.g. a locale) is watched on its
+/// own.
 public struct ValidationSet: Hashable, Sendable {
     /// One labelled row as it is given, before sorting.
     public struct Row: Hashable, Sendable {
@@ -44,7 +45,8 @@ public struct ValidationSet: Hashable, Sendable {
 
     /// Sorts rows by id and indexes their groups and slices.
     ///
-    /// - Throws: ``EnsembleModelError`` with code `invalidShape` for no rows, fewer than two classes, a repeated class or
+    /// - Throws: ``EnsembleModelError`` with code `invalidShape` for no rows, fewer than two classes, a repeated class
+    ///   or
     ///   id, or a label outside the classes.
     public init(classes: [String], rows: [Row]) throws(EnsembleModelError) {
         guard classes.count >= 2, Set(classes).count == classes.count else {
@@ -65,7 +67,8 @@ public struct ValidationSet: Hashable, Sendable {
         (sliceNames, slices) = Self.index(sorted.map(\.slice))
     }
 
-    /// SHA-256 over classes and rows, each field preceded by its length: the identity of the set and the source of its salt.
+    /// SHA-256 over classes and rows, each field preceded by its length: the identity of the set and the source of its
+    /// salt.
     public var digest: ContentDigest {
         var hasher = ContentHasher()
         func add(_ text: String) {

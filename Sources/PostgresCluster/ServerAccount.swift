@@ -26,7 +26,8 @@ struct ServerAccount: Sendable {
         }
         guard let setpriv = Command.find("setpriv") else {
             throw PostgresClusterError(
-                .binariesMissing, "setpriv, which starts Postgres as '\(unprivileged)', was not found: "
+                .binariesMissing,
+                "setpriv, which starts Postgres as '\(unprivileged)', was not found: "
                     + "install it with 'apt-get install util-linux'")
         }
         return ServerAccount(name: unprivileged, userID: entry.userID, groupID: entry.groupID, setpriv: setpriv)
@@ -63,7 +64,8 @@ struct ServerAccount: Sendable {
         // Everybody can enter the root: 1 is what setpriv says.
         guard 2...path.count ~= status else {
             throw PostgresClusterError(
-                .accountMissing, "this process is root but may not start others as '\(name)' (setpriv failed): "
+                .accountMissing,
+                "this process is root but may not start others as '\(name)' (setpriv failed): "
                     + "start it as an unprivileged user")
         }
         let blocked = path[status - 1]

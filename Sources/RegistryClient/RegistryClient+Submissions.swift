@@ -32,7 +32,8 @@ extension RegistryClient {
 
     /// A submission.
     ///
-    /// - Parameter wait: hold the answer until the state is final or its progress changes, at most so many whole seconds.
+    /// - Parameter wait: hold the answer until the state is final or its progress changes, at most so many whole
+    ///   seconds.
     public func submission(_ id: Int64, wait: Duration? = nil) async throws -> SubmissionRecord {
         try await decode(from: .poll(APIPath.submission(id), wait: wait))
     }

@@ -56,9 +56,10 @@ public struct RegistryDaemon: Sendable {
             await client.shutdown()
             throw error
         }
-        var services: [any Service] = others + [
-            client, PublisherService(store: store, interval: configuration.limits.publishInterval, logger: logger),
-        ]
+        var services: [any Service] =
+            others + [
+                client, PublisherService(store: store, interval: configuration.limits.publishInterval, logger: logger),
+            ]
         for number in 0..<configuration.workers {
             services.append(supervisor(number, store: store, database: database))
         }

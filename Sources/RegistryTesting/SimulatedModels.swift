@@ -10,7 +10,8 @@ public struct SimulatedTask: Sendable {
         var random = SplitMix(seed: seed)
         let rows = (0..<rowCount).map { row in
             ValidationSet.Row(
-                id: "r" + Self.padded(row), label: Int(random.next() % UInt64(classes.count)), group: "g" + Self.padded(row / 5))
+                id: "r" + Self.padded(row), label: Int(random.next() % UInt64(classes.count)),
+                group: "g" + Self.padded(row / 5))
         }
         validation = try ValidationSet(classes: classes, rows: rows)
     }

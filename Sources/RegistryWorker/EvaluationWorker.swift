@@ -8,8 +8,8 @@ public import ServiceLifecycle
 
 /// Claims queued evaluations and carries them out, one at a time, until shutdown.
 ///
-/// The computation runs on a thread of its own; meanwhile the lease is kept alive and the progress written. A worker that
-/// loses its lease (it was thought dead) stops and drops its result: the fence token would refuse it anyway.
+/// The computation runs on a thread of its own; meanwhile the lease is kept alive and the progress written. A worker
+/// that loses its lease (it was thought dead) stops and drops its result: the fence token would refuse it anyway.
 public struct EvaluationWorker: Service {
     /// How a worker works.
     public struct Configuration: Sendable {

@@ -2,8 +2,8 @@ import EnsembleModel
 import Evaluation
 import RegistryStore
 
-/// Brings the inputs of evaluations from the database and keeps them by their digest: members' predictions are the same from
-/// one submission to the next.
+/// Brings the inputs of evaluations from the database and keeps them by their digest: members' predictions are the same
+/// from one submission to the next.
 actor InputCache {
     private let store: RegistryStore
     private let capacityBytes: Int

@@ -22,7 +22,9 @@ struct WorkerCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
-        guard threads.map((1...64).contains) ?? true else { throw ValidationError("--threads must be between 1 and 64") }
+        guard threads.map((1...64).contains) ?? true else {
+            throw ValidationError("--threads must be between 1 and 64")
+        }
     }
 
     func run() async throws {
@@ -32,7 +34,8 @@ struct WorkerCommand: AsyncParsableCommand {
         }
         try ThisProgram.executeAgain(with: "OMP_WAIT_POLICY", "PASSIVE")
         try await WorkerProcess(
-            database: database, name: name ?? ThisProgram.instance, threads: threads ?? ThisProgram.cores, exitWithParent: exitWithParent,
+            database: database, name: name ?? ThisProgram.instance, threads: threads ?? ThisProgram.cores,
+            exitWithParent: exitWithParent,
             logger: logging.logger("registryd-worker")
         ).run()
     }

@@ -77,7 +77,8 @@ struct GoldenEvaluationTests {
         let data = try SharedData.load("esci_us")
         let golden = try #require(
             data.golden["columns"].array.first {
-                $0["models"].array.count == 7 && $0["preset"].string == "standard" && $0["columns"].string == "probability"
+                $0["models"].array.count == 7 && $0["preset"].string == "standard"
+                    && $0["columns"].string == "probability"
             })
         let judged = try data.models(golden["models"])
         var request = try data.request(candidates: judged, members: 7)

@@ -19,7 +19,8 @@ enum Examples {
             epoch: .init(
                 number: 1, validation: digest, salt: "s", rowCount: 1, groupCount: 1, sliceCount: 1, preset: .small,
                 startedAt: date),
-            policy: try policy(), policyVersion: 1, sequence: 1, manifest: digest, members: [try id()], candidateCount: 1,
+            policy: try policy(), policyVersion: 1, sequence: 1, manifest: digest, members: [try id()],
+            candidateCount: 1,
             createdAt: date, createdBy: "me")
     }
 
@@ -31,13 +32,15 @@ enum Examples {
 
     static func model() throws -> ModelVersionRecord {
         ModelVersionRecord(
-            id: try id(), metadata: metadata(), createdAt: date, createdBy: "me", ensembles: ["esci"], memberOf: ["esci"])
+            id: try id(), metadata: metadata(), createdAt: date, createdBy: "me", ensembles: ["esci"],
+            memberOf: ["esci"])
     }
 
     static func evaluation() throws -> EvaluationRecord {
         EvaluationRecord(
             id: 1, ensemble: "esci", kind: .admission, submission: 1, state: .failed, attempt: 1,
-            progress: EvaluationProgress(phase: "search", completed: 1, total: 2), failure: "f", decision: 1, createdAt: date,
+            progress: EvaluationProgress(phase: "search", completed: 1, total: 2), failure: "f", decision: 1,
+            createdAt: date,
             finishedAt: date)
     }
 

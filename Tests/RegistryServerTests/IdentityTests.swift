@@ -13,7 +13,8 @@ import Testing
         try await RegistryHarness.with { registry in
             for path in [
                 APIPath.ensembles, APIPath.ensemble("pets"), APIPath.models, APIPath.tokens, APIPath.manifest("pets"),
-                APIPath.submission(1), APIPath.evaluation(1), APIPath.decision(1), APIPath.evidence(1), APIPath.rows("pets"),
+                APIPath.submission(1), APIPath.evaluation(1), APIPath.decision(1), APIPath.evidence(1),
+                APIPath.rows("pets"),
             ] {
                 let answer = try await registry.send(.get, path, token: "ert_wrong")
                 #expect(answer.problem == .unauthenticated, "\(path)")

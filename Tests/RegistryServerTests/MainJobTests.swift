@@ -1,6 +1,6 @@
 import EnsembleModel
-import Foundation
 import Forest
+import Foundation
 import HTTPTypes
 import HummingbirdTesting
 import NIOCore
@@ -29,18 +29,21 @@ import Testing
             #expect(founding.status == .accepted)
             try await registry.settle()
             let evaluation: EvaluationRecord = try await registry.send(
-                .get, APIPath.evaluation(founding.decoded(as: EvaluationRecord.self).id)).decoded()
+                .get, APIPath.evaluation(founding.decoded(as: EvaluationRecord.self).id)
+            ).decoded()
             #expect(evaluation.state == .decided)
             #expect(try await registry.send(.post, APIPath.found("pets")).problem == .alreadyFounded)
 
             let predictions = try task.predictions(skill: 3, seed: 7)
-            let submitted: SubmissionRecord = try await registry.submit("good@1", to: "pets", task, predictions).decoded()
+            let submitted: SubmissionRecord = try await registry.submit("good@1", to: "pets", task, predictions)
+                .decoded()
             #expect(submitted.state == .queued)
             try await registry.settle()
             let decided: SubmissionRecord = try await registry.send(.get, APIPath.submission(submitted.id)).decoded()
             #expect(decided.state == .decided)
             let decision: DecisionRecord = try await registry.send(
-                .get, APIPath.decision(#require(decided.evaluation?.decision))).decoded()
+                .get, APIPath.decision(#require(decided.evaluation?.decision))
+            ).decoded()
             #expect(decision.verdict.isAdmission)
             #expect(decision.membersAfter.contains(try ModelVersionID("good@1")))
             #expect(Set(decision.metrics.map(\.subject)) == [.model, .average, .classPrior, .champion, .ensemble])
@@ -102,7 +105,8 @@ import Testing
             try await registry.settle()
             let decided: SubmissionRecord = try await registry.send(.get, APIPath.submission(copy.id)).decoded()
             let decision: DecisionRecord = try await registry.send(
-                .get, APIPath.decision(#require(decided.evaluation?.decision))).decoded()
+                .get, APIPath.decision(#require(decided.evaluation?.decision))
+            ).decoded()
             #expect(decision.verdict == .rejectDuplicate)
             #expect(decision.reason.contains("one@1"))
             #expect(decision.sequence == nil)

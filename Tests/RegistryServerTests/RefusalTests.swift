@@ -52,7 +52,8 @@ import Testing
             Upload(
                 name: "wrong columns", body: Array("id,cat,dog,emu\nr0000,0.5,0.25,0.25\n".utf8), says: "emu"),
             Upload(
-                name: "wrong order of columns", body: Array("id,dog,cat,owl\nr0000,0.5,0.25,0.25\n".utf8), says: "order"),
+                name: "wrong order of columns", body: Array("id,dog,cat,owl\nr0000,0.5,0.25,0.25\n".utf8), says: "order"
+            ),
             Upload(name: "empty", body: [], says: "empty"),
             Upload(
                 name: "truncated gzip", body: [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b, 0x4c],
@@ -65,12 +66,18 @@ import Testing
                 name: "other digest", body: csv(good),
                 headers: [.contentDigest: "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"],
                 problem: .digestMismatch),
-            Upload(name: "media type", body: csv(good), headers: [.contentType: "image/png"], problem: .unsupportedMediaType),
+            Upload(
+                name: "media type", body: csv(good), headers: [.contentType: "image/png"],
+                problem: .unsupportedMediaType),
             Upload(name: "no model", body: csv(good), query: "kind=x", problem: .badRequest, says: "model"),
             Upload(name: "no version", body: csv(good), query: "model=m", problem: .badRequest, says: "name@version"),
-            Upload(name: "latency", body: csv(good), query: "model=m@1&latency_ms=-1", problem: .badRequest, says: "latency_ms"),
+            Upload(
+                name: "latency", body: csv(good), query: "model=m@1&latency_ms=-1", problem: .badRequest,
+                says: "latency_ms"),
             Upload(name: "tag", body: csv(good), query: "model=m@1&tag=x", problem: .badRequest, says: "key=value"),
-            Upload(name: "artifact digest", body: csv(good), query: "model=m@1&sha256=abc", problem: .badRequest, says: "64"),
+            Upload(
+                name: "artifact digest", body: csv(good), query: "model=m@1&sha256=abc", problem: .badRequest,
+                says: "64"),
         ]
     }
 
@@ -79,18 +86,22 @@ import Testing
             _ = try await registry.create("pets", SimulatedTask(rowCount: 100))
             for upload in try Self.uploads() {
                 let answer = try await registry.send(
-                    .post, "\(APIPath.submissions("pets"))?\(upload.query)", headers: upload.headers, bytes: upload.body)
+                    .post, "\(APIPath.submissions("pets"))?\(upload.query)", headers: upload.headers, bytes: upload.body
+                )
                 let problem = try answer.decoded(as: Problem.self)
                 #expect(problem.code == upload.problem, "\(upload.name): \(problem)")
                 #expect(answer.status.code == problem.status, "\(upload.name)")
                 #expect(answer.headers[.contentType] == "application/problem+json", "\(upload.name)")
                 if let fault = upload.fault {
-                    #expect((problem.faults ?? []).contains { $0.code == fault && $0.count == 1 }, "\(upload.name): \(problem)")
+                    #expect(
+                        (problem.faults ?? []).contains { $0.code == fault && $0.count == 1 },
+                        "\(upload.name): \(problem)")
                 }
                 let words = problem.detail + (problem.faults ?? []).map(\.message).joined()
                 #expect(upload.says.isEmpty || words.contains(upload.says), "\(upload.name): \(words)")
             }
-            let missing = try await registry.send(.post, "\(APIPath.submissions("cats"))?model=m@1", bytes: Self.csv([]))
+            let missing = try await registry.send(
+                .post, "\(APIPath.submissions("cats"))?model=m@1", bytes: Self.csv([]))
             #expect(missing.problem == .ensembleNotFound)
             #expect(try await registry.storedRows() == "0|0|0")
         }
@@ -132,7 +143,8 @@ import Testing
         try await RegistryHarness.with { registry in
             let path = "\(APIPath.ensemble("pets"))?class=cat&class=dog"
             let bodies: [(String, String)] = [
-                ("", "empty"), ("id,label\n", "row"), ("id\na\n", "label"), ("id,label\na,cat\na,dog\n", "more than once"),
+                ("", "empty"), ("id,label\n", "row"), ("id\na\n", "label"),
+                ("id,label\na,cat\na,dog\n", "more than once"),
                 ("id,label\na,emu\n", "class"),
             ]
             for (body, says) in bodies {
@@ -143,8 +155,12 @@ import Testing
             }
             let good = "id,label\na,cat\nb,dog\n"
             #expect(try await registry.send(.put, APIPath.ensemble("pets"), body: good).problem == .badRequest)
-            #expect(try await registry.send(.put, path + "&policy=%7B%22budge%22:1%7D", body: good).problem == .invalidPolicy)
-            #expect(try await registry.send(.put, "\(APIPath.ensembles)/a%20b?class=a&class=b", body: good).problem == .badRequest)
+            #expect(
+                try await registry.send(.put, path + "&policy=%7B%22budge%22:1%7D", body: good).problem
+                    == .invalidPolicy)
+            #expect(
+                try await registry.send(.put, "\(APIPath.ensembles)/a%20b?class=a&class=b", body: good).problem
+                    == .badRequest)
             #expect(try await registry.send(.get, APIPath.ensemble("pets")).problem == .ensembleNotFound)
             #expect(try await registry.send(.put, path, body: good).status == .created)
             #expect(try await registry.send(.put, path, body: "id,label\na,cat\n").problem == .ensembleExists)

@@ -96,7 +96,9 @@ struct RegistryHarness {
     }
 
     /// Submits predictions as CSV.
-    func submit(_ model: String, to ensemble: String, _ task: SimulatedTask, _ predictions: Predictions) async throws -> TestResponse {
+    func submit(_ model: String, to ensemble: String, _ task: SimulatedTask, _ predictions: Predictions) async throws
+        -> TestResponse
+    {
         try await send(.post, "\(APIPath.submissions(ensemble))?model=\(model)", body: task.csv(predictions))
     }
 }

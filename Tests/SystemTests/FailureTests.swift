@@ -57,7 +57,9 @@ import Testing
         let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
             let log = registry.daemon.logged
-            if log.contains("Evaluation began"), let line = log.split(separator: "\n").last(where: { $0.contains("Worker started") }) {
+            if log.contains("Evaluation began"),
+                let line = log.split(separator: "\n").last(where: { $0.contains("Worker started") })
+            {
                 return line.split(separator: " ").first { $0.hasPrefix("pid=") }.flatMap { Int32($0.dropFirst(4)) }
             }
             try await Task.sleep(for: .milliseconds(10))
@@ -79,7 +81,8 @@ import Testing
     @Test func listeningToOthersNeedsTokens() async throws {
         try await ScratchDirectory.with { folder in
             let result = try await Programs.run(
-                "registryd", ["serve", "--listen", "0.0.0.0:0", "--data-dir", folder.appendingPathComponent("registry").path])
+                "registryd",
+                ["serve", "--listen", "0.0.0.0:0", "--data-dir", folder.appendingPathComponent("registry").path])
             #expect(result.status != 0)
             #expect(result.errors.contains("registry tokens create"), "\(result.errors)")
         }
@@ -89,7 +92,9 @@ import Testing
         try await RunningRegistry.with { registry in
             let attributes = try FileManager.default.attributesOfItem(atPath: registry.tokenFile)
             #expect(attributes[.posixPermissions] as? Int == 0o600)
-            let without = try await Programs.run("registry", ["ensembles", "list"], environment: ["REGISTRY_URL": registry.url, "HOME": "/nonexistent", "XDG_DATA_HOME": "/nonexistent"])
+            let without = try await Programs.run(
+                "registry", ["ensembles", "list"],
+                environment: ["REGISTRY_URL": registry.url, "HOME": "/nonexistent", "XDG_DATA_HOME": "/nonexistent"])
             #expect(without.status == 6)
         }
     }
@@ -104,7 +109,8 @@ import Testing
             #expect(try await registry.command("submit", "pets", "m@1").status == 2)
             #expect(try await registry.command("ensembles", "show", "cats").status == 1)
             let nowhere = try await Programs.run(
-                "registry", ["ensembles", "list"], environment: ["REGISTRY_URL": "http://127.0.0.1:1", "REGISTRY_TOKEN": "x"])
+                "registry", ["ensembles", "list"],
+                environment: ["REGISTRY_URL": "http://127.0.0.1:1", "REGISTRY_TOKEN": "x"])
             #expect(nowhere.status == 7)
         }
     }

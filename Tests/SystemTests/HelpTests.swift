@@ -4,7 +4,8 @@ import Testing
 /// The README names commands and options as the programs know them.
 @Suite struct HelpTests {
     private static let readme = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("README.md")
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+            "README.md")
 
     /// Lines of the README's shell examples that call one of our programs, without comments and continuations.
     private static func examples() throws -> [[String]] {
@@ -32,7 +33,9 @@ import Testing
     private static func help(_ program: String, _ words: [String]) async throws -> String {
         for count in stride(from: words.count, through: 1, by: -1) {
             let result = try await Programs.run(program, Array(words.prefix(count)) + ["--help"])
-            if result.status == 0, result.output.contains("USAGE: \(program) \(words.prefix(count).joined(separator: " "))") {
+            if result.status == 0,
+                result.output.contains("USAGE: \(program) \(words.prefix(count).joined(separator: " "))")
+            {
                 return result.output
             }
         }

@@ -16,8 +16,10 @@ import Testing
             let task = try SimulatedTask(rowCount: 400)
             try await registry.create("pets", task)
             for (model, skill) in [("weak@1", 0.4), ("fair@1", 0.8)] {
-                let file = try registry.file("\(model).csv", task.csv(task.predictions(skill: skill, seed: UInt64(skill * 100))))
-                #expect(try await registry.command("submit", "pets", model, "--predictions", file, "--wait").status == 0)
+                let file = try registry.file(
+                    "\(model).csv", task.csv(task.predictions(skill: skill, seed: UInt64(skill * 100))))
+                #expect(
+                    try await registry.command("submit", "pets", model, "--predictions", file, "--wait").status == 0)
             }
             let founding: Outcome = try await registry.json("ensembles", "found", "pets", "--wait")
             #expect(founding.decision?.verdict == .admit)

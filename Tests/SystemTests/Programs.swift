@@ -4,7 +4,8 @@ import Testing
 /// The built programs, run as their users run them.
 enum Programs {
     /// Where the programs lie: beside the test program.
-    private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        .deletingLastPathComponent()
 
     /// What a program that has ended left.
     struct Result: Sendable {
@@ -14,10 +15,13 @@ enum Programs {
     }
 
     /// Runs a program to its end.
-    static func run(_ program: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> Result {
+    static func run(_ program: String, _ arguments: [String], environment: [String: String] = [:]) async throws
+        -> Result
+    {
         try await withCheckedThrowingContinuation { continuation in
             // Reading pipes and waiting block: not for the cooperative pool.
-            Thread { continuation.resume(with: Swift.Result { try runBlocking(program, arguments, environment) }) }.start()
+            Thread { continuation.resume(with: Swift.Result { try runBlocking(program, arguments, environment) }) }
+                .start()
         }
     }
 

@@ -79,7 +79,8 @@ extension ProblemCode {
         case .conflict: self = .conflict
         case .invalidValue: self = .badRequest
         case .databaseUnavailable: self = .databaseUnavailable
-        case .schemaTooNew, .schemaTooOld, .checksumMismatch, .leaseLost, .corrupt, .internalError: self = .internalError
+        case .schemaTooNew, .schemaTooOld, .checksumMismatch, .leaseLost, .corrupt, .internalError:
+            self = .internalError
         }
     }
 }

@@ -6,9 +6,9 @@ import Synchronization
 
 /// Runs a worker as a child process and starts it again when it dies.
 ///
-/// Workers are processes of their own because they load LightGBM, which needs its environment set before start, and because
-/// a crash of theirs must not take the daemon along. The child's standard input is a pipe from the daemon: its end tells the
-/// worker that the daemon is gone, however it went.
+/// Workers are processes of their own because they load LightGBM, which needs its environment set before start, and
+/// because a crash of theirs must not take the daemon along. The child's standard input is a pipe from the daemon: its
+/// end tells the worker that the daemon is gone, however it went.
 struct WorkerSupervisor: Service {
     /// What to start.
     struct Command: Sendable {

@@ -1,7 +1,8 @@
 import Postgres
 
 extension RegistryStore {
-    /// Ends the leases of a worker that is known to be dead: what it held can be taken over at once. The attempts count.
+    /// Ends the leases of a worker that is known to be dead: what it held can be taken over at once. The attempts
+    /// count.
     ///
     /// - Returns: how many it held.
     @discardableResult

@@ -4,10 +4,10 @@ import Logging
 
 /// The last two good states of one ensemble on disk.
 ///
-/// The slots `current` and `previous` hold a line with a manifest's digest, then the manifest byte for byte as published:
-/// a manifest that a bad disk changed without making it invalid would look like the registry's equivocation later.
-/// `SHA256.txt` holds a combiner, under its digest, so that a slot is replaced whole by renaming its one small file.
-/// A crash between any two steps leaves at worst files that no slot refers to.
+/// The slots `current` and `previous` hold a line with a manifest's digest, then the manifest byte for byte as
+/// published: a manifest that a bad disk changed without making it invalid would look like the registry's equivocation
+/// later. `SHA256.txt` holds a combiner, under its digest, so that a slot is replaced whole by renaming its one small
+/// file. A crash between any two steps leaves at worst files that no slot refers to.
 struct EnsembleSlots: Sendable {
     private let ensemble: String
     private let directory: URL
