@@ -17,8 +17,8 @@ public enum Name {
         else {
             throw EnsembleModelError(
                 .invalidName,
-                "'\(name.prefix(40))' is no \(what) name: use 1 to \(maximumLength) ASCII letters, digits, '.', '_' or '-', "
-                    + "starting with a letter or digit")
+                "'\(name.prefix(40))' is no \(what) name: use 1 to \(maximumLength) ASCII letters, digits, '.', '_' "
+                    + "or '-', starting with a letter or digit")
         }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EnsembleModel
 import Foundation
 import RegistryClient
 
@@ -64,6 +65,7 @@ struct RegistryCommand: AsyncParsableCommand {
             Exit status: 0 done; 1 failed; 2 wrong usage; 3 refused by validation; 4 rejected (with --wait); 5 held; \
             6 not authorised; 7 registry unreachable.
             """,
+        version: ProgramVersion.current,
         subcommands: [
             EnsemblesCommand.self, SubmitCommand.self, ModelsCommand.self, PromotionsCommand.self,
             DecisionsCommand.self,

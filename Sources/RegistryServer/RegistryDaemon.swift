@@ -85,8 +85,8 @@ public struct RegistryDaemon: Sendable {
         } catch {
             throw DaemonError(
                 .dataDirectory,
-                "the data directory \(configuration.dataDirectory) cannot be used: check that it is a directory this user may write to"
-            )
+                "the data directory \(configuration.dataDirectory) cannot be used: "
+                    + "check that it is a directory this user may write to")
         }
     }
 
@@ -96,9 +96,9 @@ public struct RegistryDaemon: Sendable {
         guard made else {
             throw DaemonError(
                 .listeningNeedsTokens,
-                "\(configuration.host) can be reached from other machines, but nobody has been given a token yet: start with "
-                    + "--listen 127.0.0.1:\(configuration.port), make tokens with 'registry tokens create', then listen on it"
-            )
+                "\(configuration.host) can be reached from other machines, but nobody has been given a token yet: "
+                    + "start with --listen 127.0.0.1:\(configuration.port), make tokens with 'registry tokens create', "
+                    + "then listen on it")
         }
     }
 

@@ -12,7 +12,7 @@ import UnixSignals
 /// A serving node: follows ensembles and answers for them by the Open Inference Protocol v2.
 public struct ServingNode: Sendable {
     /// The version that the node reports.
-    public static let version = "0.1.0"
+    public static let version = ProgramVersion.current
 
     private struct Ensemble {
         let served: ServedEnsemble

@@ -8,8 +8,8 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Answer the HTTP API, publish manifests and run workers.",
         discussion: """
-            Without DATABASE_URL in the environment, a private Postgres cluster is made and run under the data directory, and \
-            migrations are applied. With it, 'registryd migrate' applies them.
+            Without DATABASE_URL in the environment, a private Postgres cluster is made and run under the data \
+            directory, and migrations are applied. With it, 'registryd migrate' applies them.
 
             An admin token for this machine's owner is kept in DIRECTORY/admin.token, where the command line finds it.
             """)

@@ -6,9 +6,10 @@ struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
         abstract: "Evaluate submissions, on any machine that reaches the database.",
-        discussion:
-            "Takes the database from DATABASE_URL and LightGBM's library from LIGHTGBM_LIBRARY or where deploy/setup puts it."
-    )
+        discussion: """
+            Takes the database from DATABASE_URL and LightGBM's library from LIGHTGBM_LIBRARY or where deploy/setup \
+            puts it.
+            """)
 
     @Option(help: "Name to hold leases under; by default made of host and process id.")
     var name: String?

@@ -214,7 +214,8 @@ extension RegistryHarness {
     func storedRows() async throws -> String {
         try await Psql.run(
             """
-            SELECT (SELECT count(*) FROM model_version), (SELECT count(*) FROM submission), (SELECT count(*) FROM prediction_block)
+            SELECT (SELECT count(*) FROM model_version), (SELECT count(*) FROM submission),
+                   (SELECT count(*) FROM prediction_block)
             """, on: database)
     }
 }

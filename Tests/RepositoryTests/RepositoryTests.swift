@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func linesStayWithin120Columns() throws {
-        let wide = try Self.swiftSources().filter { !$0.path.contains("/Generated/") }.flatMap { source in
+        let wide = try Self.swiftSources().filter { !$0.path.contains("/Migrations/") }.flatMap { source in
             source.lines.enumerated().filter { $1.count > 120 }.map { "\(source.path):\($0.offset + 1)" }
         }
         #expect(wide == [])
@@ -103,9 +103,10 @@ import Testing
     }
 
     @Test func nothingUnfinishedIsLeft() throws {
-        let files = try Self.files(in: ["Sources", "Tests", "deploy", "migrations"], suffix: "")
-            .filter { !$0.path.hasSuffix("RepositoryTests.swift") }
-        for mark in ["TO" + "DO", "FIX" + "ME", "XX" + "X", "not " + "implemented"] {
+        let files = try [".swift", ".sql", ".py", ".yaml", ".c", ".h"].flatMap { suffix in
+            try Self.files(in: ["Sources", "Tests", "deploy", "migrations"], suffix: suffix)
+        }.filter { !$0.path.hasSuffix("RepositoryTests.swift") }
+        for mark in ["TODO", "FIXME", "XXX:", "not implemented"] {
             #expect(Self.places(of: mark, in: files) == [], "\(mark)")
         }
     }

@@ -103,8 +103,8 @@ final class Uploads: Sendable {
             throw Problem(
                 .digestMismatch,
                 detail:
-                    "the body's sha256 is not the one in Content-Digest: it was changed or cut on its way; send it again"
-            )
+                    "the body's sha256 is not the one in Content-Digest: it was changed or cut on its way; "
+                    + "send it again")
         }
     }
 }

@@ -67,9 +67,8 @@ extension RegistryStore {
             guard !rows.isEmpty else {
                 throw StoreError(
                     .conflict,
-                    "evaluation \(id) is \(record.state.rawValue); only one of this epoch that failed or was cancelled can be"
-                        + " retried"
-                )
+                    "evaluation \(id) is \(record.state.rawValue); "
+                        + "only one of this epoch that failed or was cancelled can be retried")
             }
             try await Self.requeue(id, on: connection)
             try await Self.audit(.retry, subject: "evaluation \(id)", actor: actor, detail: [:], on: connection)
