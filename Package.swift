@@ -28,8 +28,8 @@ extension Target.Dependency {
     static let yams = Self.product(name: "Yams", package: "Yams")
 }
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -100,7 +100,8 @@ let package = Package(
             [
                 "EnsembleModel", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI", "RegistryStore",
                 .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle, .unixSignals,
-            ]),
+            ],
+            exclude: ["openapi.yaml"]),
         library(
             "RegistryCommands",
             ["CZlib", "EnsembleModel", "RegistryAPI", "RegistryClient", .argumentParser, .nioCore, .yams]),

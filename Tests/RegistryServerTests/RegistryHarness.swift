@@ -29,7 +29,9 @@ struct RegistryHarness {
         limits: DaemonLimits = DaemonLimits(), _ body: @escaping @Sendable (RegistryHarness) async throws -> Void
     ) async throws {
         try await TestCluster.withDatabase { database in
-            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            // A handler that keeps metadata: the id of a request lives there.
+            var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
+            logger.logLevel = .critical
             let postgres = PostgresClient(
                 configuration: PostgresConfiguration(connectionString: database), logger: logger)
             do {
