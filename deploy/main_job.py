@@ -276,6 +276,9 @@ def main_job(registry, ensemble, data, policy, work):
         decision = submit(registry, ensemble, data, model)["decision"]
         verdicts.append({key: decision[key] for key in ("model", "verdict", "reason", "retired")})
         print(f"{decision['model']:24}{decision['verdict']:18}{decision['reason']}", flush=True)
+        if any(row["subject"] == "ensemble" for row in decision["metrics"]):
+            after = metrics_of(decision, "ensemble")
+            print(f"{'':24}the ensemble: accuracy {after['accuracy']:.4f}, macro-F1 {after['macro_f1']:.4f}, log-loss {after['log_loss']:.4f}")
 
     final = registry.json("ensembles", "show", ensemble)
     last = registry.json("decisions", "show", decisions(registry, ensemble)[0]["id"])
