@@ -99,7 +99,8 @@ let package = Package(
             "RegistryServer",
             [
                 "EnsembleModel", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI", "RegistryStore",
-                .httpTypes, .hummingbird, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle, .unixSignals,
+                .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat,
+                .serviceLifecycle, .unixSignals,
             ],
             exclude: ["openapi.yaml"]),
         library(

@@ -35,7 +35,8 @@ class Bench:
         self.programs, self.work = programs, work
         environment = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REGISTRY_TOKEN")}
         self.daemon = Server(
-            [f"{programs}/registryd", "serve", "--listen", "127.0.0.1:0", "--data-dir", str(work / "registry")],
+            [f"{programs}/registryd", "serve", "--listen", "127.0.0.1:0", "--data-dir", str(work / "registry"),
+             "--worker-threads", "1"],  # As many as the peer has.
             work / "registryd.log", environment, work / "address")
         environment |= {
             "REGISTRY_URL": f"http://{self.daemon.address}", "REGISTRY_TOKEN_FILE": str(work / "registry" / "admin.token")}
@@ -50,8 +51,7 @@ class Bench:
 
     def peak_memory(self):
         """Peak resident memory of the daemon, in MB."""
-        status = pathlib.Path(f"/proc/{self.daemon.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+        return resident_peak(self.daemon.process.pid)
 
     def psql(self, statement, database="registry"):
         socket = (self.work / "registry" / "postgres").rglob("postmaster.pid").__next__().read_text().splitlines()[4]
@@ -95,12 +95,24 @@ def write_predictions(path, probability):
 def timed(command, environment=None):
     """Wall seconds and peak memory in MB of a command that must succeed."""
     began = time.perf_counter()
-    child = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-    error = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    if os.waitstatus_to_exitcode(status) not in (0, 4, 5):
-        raise DemoError(f"{command[0]} failed: {error.decode(errors='replace')}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    child = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+    peak = 0.0
+    while child.poll() is None:
+        try:
+            # Not ru_maxrss: that begins with what this process had when it forked.
+            peak = max(peak, resident_peak(child.pid))
+        except (OSError, IndexError):
+            pass  # It has just ended.
+        time.sleep(0.01)
+    if child.returncode not in (0, 4, 5):
+        raise DemoError(f"{command[0]} failed: {child.stderr.read().decode(errors='replace')}")
+    return time.perf_counter() - began, peak
+
+
+def resident_peak(pid):
+    """Peak resident memory of a running process, in MB."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def ingest(options, work):
@@ -232,12 +244,15 @@ def evaluation(options, work):
                 "COPY (SELECT o.seconds FROM evaluation_outcome o JOIN evaluation e ON e.id = o.evaluation_id "
                 "ORDER BY e.id DESC LIMIT 1) TO STDOUT"))
             members = bench.registry.json("ensembles", "show", ensemble)
-            judged = len(json.loads(json.dumps(members["members"])))
+            decision = bench.registry.json("decisions", "list", ensemble)["items"][0]
+            judged = len(decision["members_before"]) + 1
+            if judged != len(predictions):
+                raise DemoError(f"{judged} models were judged, not {len(predictions)}: the comparison would be unfair")
             began = time.perf_counter()
             python_evaluation(label, predictions, hash_folds(rows, members["epoch"]["salt"]))
             peer = time.perf_counter() - began
             entries.append(entry(f"evaluation of 8 models, {rows} rows", ours, peer, "lightgbm in Python", "s", False))
-            print(f"{rows} rows: ours {ours:.1f} s, Python {peer:.1f} s; members after: {judged}", flush=True)
+            print(f"{rows} rows: ours {ours:.1f} s, Python {peer:.1f} s; models judged: {judged}", flush=True)
     finally:
         bench.daemon.stop()
     return entries

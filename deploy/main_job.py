@@ -59,7 +59,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(30)
+                self.process.wait(90)  # Its Postgres writes a checkpoint first.
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -113,14 +113,22 @@ class DataSet:
 
     def predictions(self, name, rows):
         """The probabilities of a model, float32, for some row ids."""
-        path = self.predictions_file({"name": name})
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="") as file:
+        with self.open(name) as file:
             by_id = {row["id"]: row for row in csv.DictReader(file) if row["id"] in rows}
         return numpy.array([[float(by_id[row][c]) for c in self.classes] for row in rows], dtype=numpy.float32)
 
-    def row_ids(self, count):
+    def row_ids(self, count, models):
+        """The first rows, by id, that all of some models have."""
         with open(self.folder / "labels.csv", newline="") as file:
-            return sorted((row["id"] for row in csv.DictReader(file)), key=str.encode)[:count]
+            ids = {row["id"] for row in csv.DictReader(file)}
+        for name in models:
+            with self.open(name) as file:
+                ids &= {row["id"] for row in csv.DictReader(file)}
+        return sorted(ids, key=str.encode)[:count]
+
+    def open(self, name):
+        path = self.predictions_file({"name": name})
+        return (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="")
 
 
 def submit(registry, ensemble, data, model):
@@ -177,7 +185,7 @@ def wait_until_serving(address, ensemble, sequence):
             with urllib.request.urlopen(f"http://{address}/v2/models/{ensemble}", timeout=10) as response:
                 if str(sequence) in json.load(response)["versions"]:
                     return
-        except (urllib.error.HTTPError, urllib.error.URLError):
+        except OSError:  # Not listening or not serving yet; URLError is one.
             pass
         time.sleep(0.05)
     raise DemoError(f"the node did not serve manifest {sequence} of {ensemble} within {START_SECONDS} s")
@@ -186,8 +194,8 @@ def wait_until_serving(address, ensemble, sequence):
 def check_node(address, ensemble, data, manifest, combiner):
     """Whether node, registry and Python's LightGBM agree on some rows, to 1e-12."""
     wait_until_serving(address, ensemble, manifest["sequence"])
-    rows = data.row_ids(NODE_ROWS)
     members = [member["model"] for member in manifest["members"]]
+    rows = data.row_ids(NODE_ROWS, members)
     predictions = {name: data.predictions(name, rows) for name in members}
     inputs = numpy.concatenate([predictions[name] for name in members], axis=1)
     node, labels, parameters = ask_node(address, ensemble, [(name, name) for name in members], predictions)
@@ -233,9 +241,13 @@ def run(options, work):
         environment |= {"REGISTRY_URL": f"http://{daemon.address}", "REGISTRY_TOKEN_FILE": str(registry_dir / "admin.token")}
         registry = Registry(f"{options.programs}/registry", environment)
         result = main_job(registry, ensemble, data, policy, work)
+        token = work / "node.token"
+        if not token.exists():
+            token.touch(mode=0o600)
+            token.write_text(registry.json("tokens", "create", "demo-node", "--scope", "node")["secret"])
         node = Server(
             [f"{options.programs}/registry-node", "run", "--registry", environment["REGISTRY_URL"], "--ensemble", ensemble,
-             "--state", str(work / "node"), "--listen", "127.0.0.1:0", "--token-file", environment["REGISTRY_TOKEN_FILE"]],
+             "--state", str(work / "node"), "--listen", "127.0.0.1:0", "--token-file", str(token)],
             work / "node.log", environment, work / "node.address")
         try:
             print("\nA serving node's answers")
@@ -281,7 +293,7 @@ def main_job(registry, ensemble, data, policy, work):
             print(f"{'':24}the ensemble: accuracy {after['accuracy']:.4f}, macro-F1 {after['macro_f1']:.4f}, log-loss {after['log_loss']:.4f}")
 
     final = registry.json("ensembles", "show", ensemble)
-    last = registry.json("decisions", "show", decisions(registry, ensemble)[0]["id"])
+    last = registry.json("decisions", "show", decisions(registry, ensemble)[0]["id"])  # The newest.
     final_metrics = metrics_of(last, "ensemble")
     singles = [(row["model"], row["metrics"]) for row in last["metrics"] if row["subject"] == "model" and row["model"] in final["members"]]
     print("\nThe champion")
@@ -317,6 +329,8 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
+    # Ended by a signal, it still ends its servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     work = options.keep or pathlib.Path(tempfile.mkdtemp(prefix="registry-demo-"))
     began = time.monotonic()
     try:

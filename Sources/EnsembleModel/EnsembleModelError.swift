@@ -6,6 +6,7 @@ public struct EnsembleModelError: Error, Hashable, Sendable, CustomStringConvert
         case invalidDigest
         case invalidPolicy
         case invalidShape
+        case tooFewGroups
         case invalidCanonicalForm
     }
 

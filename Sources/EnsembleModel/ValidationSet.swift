@@ -87,6 +87,9 @@ public struct ValidationSet: Hashable, Sendable {
         return hasher.finish()
     }
 
+    /// The salt of an epoch's folds on this set: made from its content, so that nobody can choose the split.
+    public var epochSalt: String { digest.hex }
+
     private static func index(_ values: [String]) -> (names: [String], indices: [Int]) {
         let names = Set(values).sorted { $0.precedes($1) }
         let position = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })

@@ -125,11 +125,13 @@ public struct Evaluator: Sendable {
             $0.meanTotalVariation <= Self.duplicateTotalVariation && champion.contains($0.model)
         }
         if let duplicate {
+            _ = try coalitions.fit(champion)  // For its figures: every evaluation reports the ensemble's.
             report.verdict = .rejectDuplicate
             report.reason = "its predictions are those of member \(duplicate.model)"
             return try report.outcome(coalitions)
         }
         guard inputs.fitsBudget([challenger]) else {
+            _ = try coalitions.fit(champion)
             report.verdict = .rejectBudget
             report.reason = "it does not fit the budget of \(inputs.budget.summary) even alone"
             return try report.outcome(coalitions)

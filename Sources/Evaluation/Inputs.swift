@@ -11,7 +11,11 @@ struct Inputs {
 
     init(_ request: EvaluationRequest) throws(EvaluationError) {
         validation = request.validation
-        split = try HashSplit(request.validation, salt: request.epochSalt)
+        do {
+            split = try HashSplit(request.validation, salt: request.epochSalt)
+        } catch {
+            throw EvaluationError(.tooFewGroups, error.message)
+        }
         budget = request.policy.budget
         candidates = Dictionary(uniqueKeysWithValues: request.candidates.map { ($0.id, $0) })
         models = candidates.keys.sorted()

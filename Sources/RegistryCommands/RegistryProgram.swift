@@ -67,7 +67,8 @@ struct RegistryCommand: AsyncParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            EnsemblesCommand.self, SubmitCommand.self, ModelsCommand.self, PromotionsCommand.self,
+            EnsemblesCommand.self, SubmitCommand.self, SubmissionsCommand.self, ModelsCommand.self,
+            PromotionsCommand.self,
             DecisionsCommand.self,
             ManifestCommand.self, RetryCommand.self, TokensCommand.self,
         ])

@@ -4,6 +4,11 @@ public struct DaemonLimits: Sendable {
     public var uploadBytes = 8 << 30
     /// Largest JSON request body, in bytes.
     public var jsonBytes = 64 << 10
+    /// Largest request head, in bytes, and most header fields.
+    public var headerBytes = 64 << 10
+    public var headerFields = 100
+    /// Most connections at the same time.
+    public var connections = 10_000
     /// Uploads checked at the same time; more are answered 503.
     public var concurrentUploads = 4
     /// Longest held poll.

@@ -1,6 +1,7 @@
 import EnsembleModel
 import Foundation
 public import Hummingbird
+import HummingbirdCore
 public import Logging
 import Postgres
 import PostgresCluster
@@ -92,8 +93,7 @@ public struct RegistryDaemon: Sendable {
 
     private func refuseOpenListenerWithoutTokens(_ store: RegistryStore) async throws {
         guard !configuration.isLoopback else { return }
-        let made = try await store.tokens().contains { $0.name != LocalAdminToken.name && $0.revokedAt == nil }
-        guard made else {
+        guard try await store.tokenCount(notNamed: LocalAdminToken.name) > 0 else {
             throw DaemonError(
                 .listeningNeedsTokens,
                 "\(configuration.host) can be reached from other machines, but nobody has been given a token yet: "
@@ -128,9 +128,15 @@ public struct RegistryDaemon: Sendable {
         let addressFile = configuration.addressFile
         return Application(
             router: router(store: store, limits: limits, spoolDirectory: configuration.dataDirectory + "/spool"),
-            server: .http1(configuration: .init(idleTimeout: .nanoseconds(limits.idleConnection.wholeNanoseconds))),
+            server: .http1(
+                configuration: .init(
+                    idleTimeout: .nanoseconds(limits.idleConnection.wholeNanoseconds),
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
+                        maxHeaderFieldCount: limits.headerFields))),
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: "ensemble-registry"),
+                address: .hostname(configuration.host, port: configuration.port), serverName: "ensemble-registry",
+                availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
             onServerRunning: { channel in
                 guard let address = channel.localAddress, let port = address.port else { return }
                 let text = "\(configuration.host):\(port)"

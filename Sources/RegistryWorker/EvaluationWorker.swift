@@ -89,27 +89,45 @@ public struct EvaluationWorker: Service {
 
     private func carryOut(_ claim: RegistryStore.Claim, logger: Logger) async throws {
         let began = ContinuousClock.now
-        let request = try await inputs.request(for: claim)
         let outcome = try await withLease(claim) { board in
-            try Evaluator(library: library, threads: configuration.threads)
-                .evaluate(request, progress: board.post, isCancelled: board.isStopped)
+            let request = try await inputs.request(for: claim)
+            return try await ComputeThread.run {
+                try Evaluator(library: library, threads: configuration.threads)
+                    .evaluate(request, progress: board.post, isCancelled: board.isStopped)
+            }
         }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
-        try await store.complete(
-            claim, outcome: outcome, worker: configuration.name, programVersion: ProgramVersion.current,
-            seconds: seconds)
+        // Minutes of work must not be lost to a moment without a database; the fence token keeps the repetition safe.
+        try await patiently(logger) {
+            try await store.complete(
+                claim, outcome: outcome, worker: configuration.name, programVersion: ProgramVersion.current,
+                seconds: seconds)
+        }
         logger.info("Evaluation ended", metadata: ["verdict": "\(outcome.verdict.rawValue)", "seconds": "\(seconds)"])
     }
 
-    /// Runs a computation on a thread of its own while a task keeps the lease.
+    /// Repeats a write while the database is away, for as long as a lease lasts.
+    private func patiently(_ logger: Logger, _ write: () async throws -> Void) async throws {
+        let deadline = ContinuousClock.now + configuration.lease
+        while true {
+            do {
+                return try await write()
+            } catch let error as StoreError where error.code == .databaseUnavailable && .now < deadline {
+                logger.warning("The database is away; trying again", metadata: ["error": "\(error)"])
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    /// Runs an evaluation while a task keeps the lease.
     private func withLease(
-        _ claim: RegistryStore.Claim, compute: @escaping @Sendable (ProgressBoard) throws -> EvaluationOutcome
+        _ claim: RegistryStore.Claim, compute: @escaping @Sendable (ProgressBoard) async throws -> EvaluationOutcome
     ) async throws -> EvaluationOutcome {
         let board = ProgressBoard()
         return try await withThrowingTaskGroup(of: EvaluationOutcome?.self) { group in
             group.addTask {
                 try await withTaskCancellationHandler {
-                    try await ComputeThread.run { try compute(board) }
+                    try await compute(board)
                 } onCancel: {
                     board.requestStop()
                 }
@@ -132,9 +150,16 @@ public struct EvaluationWorker: Service {
         while !Task.isCancelled {
             let progress = board.newest
             if progress != written || ContinuousClock.now - beat >= configuration.heartbeat {
-                try await store.heartbeat(claim, progress: progress, lease: configuration.lease)
-                written = progress
-                beat = ContinuousClock.now
+                do {
+                    try await store.heartbeat(claim, progress: progress, lease: configuration.lease)
+                    written = progress
+                    beat = ContinuousClock.now
+                } catch let error as StoreError
+                    where error.code == .databaseUnavailable && .now - beat < configuration.lease
+                {
+                    // The lease still holds; the next beat may get through.
+                    logger.warning("A heartbeat was missed", metadata: ["error": "\(error)"])
+                }
             }
             try await Task.sleep(for: configuration.progressInterval)
         }

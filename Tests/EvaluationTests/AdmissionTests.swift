@@ -106,15 +106,18 @@ struct AdmissionTests {
         #expect(outcome.retired.map(\.name) == ["good"])
     }
 
-    @Test("a challenger that no budget admits is rejected without a fit")
+    @Test("a challenger that no budget admits is rejected, only the champion is fitted")
     func rejectBudget() throws {
         var dear = strong
         dear.cost = ModelCost(costNanoUSDPerRow: 300_000)
         let outcome = try evaluate(dear, budget: Budget(members: 4, costUSDPer10k: 2))
         #expect(outcome.verdict == .rejectBudget)
         #expect(outcome.reason == "it does not fit the budget of 4 members, 2.0 USD per 10,000 rows even alone")
-        #expect(outcome.evidence.tried.isEmpty && outcome.utilities.isEmpty && outcome.combiner == nil)
-        #expect(outcome.metrics.map(\.subject) == [.model, .model, .model, .model, .average, .classPrior])
+        #expect(outcome.evidence.tried.map(\.members) == [outcome.membersBefore])
+        #expect(outcome.utilities.isEmpty && outcome.combiner == nil)
+        #expect(
+            outcome.metrics.map(\.subject)
+                == [.model, .model, .model, .model, .average, .classPrior, .champion, .ensemble])
     }
 
     @Test("a copy of a member is named, a near copy only flagged")
@@ -125,7 +128,7 @@ struct AdmissionTests {
         #expect(outcome.verdict == .rejectDuplicate)
         #expect(outcome.reason == "its predictions are those of member good@1")
         #expect(outcome.evidence.closeness.map(\.model.name) == ["good"])
-        #expect(outcome.evidence.tried.isEmpty)
+        #expect(outcome.evidence.tried.map(\.members) == [outcome.membersBefore])
 
         let shifted = stride(from: 0, to: good.values.count, by: 3).flatMap { first -> [Float] in
             let row = good.values[first..<first + 3]

@@ -42,7 +42,7 @@ struct EvaluationRequestTests {
     @Test("too few groups for five folds are refused")
     func tooFewGroups() throws {
         let task = try MadeUpTask(rowCount: 8)
-        let error = #expect(throws: EvaluationError.self) { try HashSplit(task.validation, salt: "e1") }
+        let error = #expect(throws: EnsembleModelError.self) { try HashSplit(task.validation, salt: "e1") }
         #expect(error?.code == .tooFewGroups)
     }
 

@@ -36,7 +36,7 @@ struct CommandTests {
                 let run = await Transcript.run(
                     ["submit", "e", "a@1", "--predictions", file.path, "--wait"], registry: registry)
                 #expect(run.status == status)
-                #expect(run.errors == "")
+                #expect(run.errors == "Submission 5 is stored; waiting for its verdict.\n")
                 #expect(run.output.contains("verdict         \(verdict.rawValue)\n"))
                 #expect(
                     run.output.contains(

@@ -42,15 +42,18 @@ struct SubmitInputTests {
     }
 
     @Test func idempotencyKeyDependsOnEverything() throws {
-        let (model, digest) = (try ModelVersionID("a@1"), ContentDigest.of("x"))
-        let key = SubmitCommand.idempotencyKey(ensemble: "e", model: model, digest: digest)
-        #expect(key == SubmitCommand.idempotencyKey(ensemble: "e", model: model, digest: digest))
-        let others = [
-            SubmitCommand.idempotencyKey(ensemble: "f", model: model, digest: digest),
-            SubmitCommand.idempotencyKey(ensemble: "e", model: try ModelVersionID("a@2"), digest: digest),
-            SubmitCommand.idempotencyKey(ensemble: "e", model: model, digest: ContentDigest.of("y")),
+        func key(
+            ensemble: String = "e", model: String = "a@1", kind: String? = nil, predictions: String = "x"
+        ) throws -> String {
+            try SubmitCommand.idempotencyKey(
+                ensemble: ensemble, model: ModelVersionID(model), metadata: ModelMetadata(kind: kind),
+                digest: .of(predictions))
+        }
+        #expect(try key() == key())
+        let keys = [
+            try key(), try key(ensemble: "f"), try key(model: "a@2"), try key(kind: "graph"), try key(predictions: "y"),
         ]
-        #expect(Set(others + [key]).count == 4)
+        #expect(Set(keys).count == keys.count)
     }
 
     @Test func policiesAreReadFromYAMLAndJSON() throws {

@@ -26,7 +26,7 @@ import Testing
     @Test(arguments: Scope.allCases)
     func eachScopeOpensItsRoutesOnly(scope: Scope) async throws {
         try await RegistryHarness.with { registry in
-            _ = try await registry.create("pets", SimulatedTask(rowCount: 50))
+            _ = try await registry.create("pets", SimulatedTask(rowCount: 200))
             let body = try String(
                 decoding: APIJSON.encoder().encode(CreateTokenRequest(name: "narrow", scopes: [scope])), as: UTF8.self)
             let created: CreatedToken = try await registry.send(.post, APIPath.tokens, body: body).decoded()
@@ -50,11 +50,11 @@ import Testing
 
     @Test func labelsAreNeverGiven() async throws {
         try await RegistryHarness.with { registry in
-            let task = try SimulatedTask(rowCount: 50)
+            let task = try SimulatedTask(rowCount: 200)
             _ = try await registry.create("pets", task)
             let rows = try await registry.send(.get, APIPath.rows("pets"))
             let lines = String(buffer: rows.body).split(separator: "\n")
-            #expect(lines.count == 51)
+            #expect(lines.count == 201)
             #expect(lines[0] == "id,group")
             #expect(lines[1] == "r0000,g0000")
             #expect(task.validation.classes.allSatisfy { !String(buffer: rows.body).contains($0) })

@@ -115,7 +115,7 @@ import Testing
 
     @Test func foundingNeedsCandidates() async throws {
         try await RegistryHarness.with { registry in
-            _ = try await registry.create("pets", SimulatedTask(rowCount: 50))
+            _ = try await registry.create("pets", SimulatedTask(rowCount: 200))
             #expect(try await registry.send(.post, APIPath.found("pets")).problem == .noCandidates)
             #expect(try await registry.send(.post, APIPath.found("cats")).problem == .ensembleNotFound)
         }

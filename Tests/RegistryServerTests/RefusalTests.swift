@@ -30,7 +30,7 @@ import Testing
 
     /// A good body of 100 rows, to be spoiled.
     private static func lines() throws -> [String] {
-        try SimulatedTask(rowCount: 100).validation.rowIDs.map { "\($0),0.5,0.25,0.25" }
+        try SimulatedTask(rowCount: 200).validation.rowIDs.map { "\($0),0.5,0.25,0.25" }
     }
 
     private static func spoiled(_ row: Int, _ line: String) throws -> [UInt8] {
@@ -49,7 +49,7 @@ import Testing
             Upload(name: "negative", body: try spoiled(3, "r0003,-0.5,1,0.5"), fault: "negative"),
             Upload(name: "sum", body: try spoiled(3, "r0003,0.5,0.5,0.5"), fault: "sum"),
             Upload(name: "text for a number", body: try spoiled(3, "r0003,a,0.5,0.5"), fault: "not_a_number"),
-            Upload(name: "coverage", body: csv(Array(good.dropLast(5))), says: "99 %"),
+            Upload(name: "coverage", body: csv(Array(good.dropLast(10))), says: "99 %"),
             Upload(
                 name: "wrong columns", body: Array("id,cat,dog,emu\nr0000,0.5,0.25,0.25\n".utf8), says: "emu"),
             Upload(
@@ -72,6 +72,12 @@ import Testing
             Upload(
                 name: "latency", body: csv(good), query: "model=m@1&latency_ms=-1", problem: .badRequest,
                 says: "latency_ms"),
+            Upload(
+                name: "endpoint", body: csv(good), query: "model=m@1&endpoint=x",
+                problem: .badRequest, says: "address"),
+            Upload(
+                name: "misspelt", body: csv(good), query: "model=m@1&latency=1", problem: .badRequest,
+                says: "latency_ms"),
             Upload(name: "tag", body: csv(good), query: "model=m@1&tag=x", problem: .badRequest, says: "key=value"),
             Upload(
                 name: "artifact digest", body: csv(good), query: "model=m@1&sha256=abc", problem: .badRequest,
@@ -81,7 +87,7 @@ import Testing
 
     @Test func badUploadsAreExplainedAndNothingIsStored() async throws {
         try await RegistryHarness.with { registry in
-            _ = try await registry.create("pets", SimulatedTask(rowCount: 100))
+            _ = try await registry.create("pets", SimulatedTask(rowCount: 200))
             for upload in try Self.uploads() {
                 let answer = try await registry.send(
                     .post, "\(APIPath.submissions("pets"))?\(upload.query)", headers: upload.headers, bytes: upload.body
@@ -118,7 +124,7 @@ import Testing
 
     @Test func everyKindOfFaultIsReportedWithLinesAndIDs() async throws {
         try await RegistryHarness.with { registry in
-            _ = try await registry.create("pets", SimulatedTask(rowCount: 100))
+            _ = try await registry.create("pets", SimulatedTask(rowCount: 200))
             var lines = try Self.lines()
             lines[1] = "zz,0.5,0.25,0.25"
             lines[2] = "r0002,-1,1,1"
@@ -130,13 +136,13 @@ import Testing
             #expect(example("unknown_id") == .init(line: 3, id: "zz"))
             #expect(example("negative") == .init(line: 4, id: "r0002"))
             #expect(example("sum") == .init(line: 6, id: "r0004"))
-            #expect(example("duplicate_id") == .init(line: 102, id: "r0009"))
+            #expect(example("duplicate_id") == .init(line: 202, id: "r0009"))
         }
     }
 
     @Test func aVersionIsImmutable() async throws {
         try await RegistryHarness.with { registry in
-            let task = try SimulatedTask(rowCount: 100)
+            let task = try SimulatedTask(rowCount: 200)
             _ = try await registry.create("pets", task)
             let predictions = try task.predictions(skill: 1, seed: 1)
             #expect(try await registry.submit("m@1", to: "pets", task, predictions).status == .accepted)
@@ -162,7 +168,10 @@ import Testing
                 #expect(problem.code == .invalidUpload, "\(body)")
                 #expect(words.contains(says), "\(body): \(words)")
             }
-            let good = "id,label\na,cat\nb,dog\n"
+            let good = (0..<200).reduce(into: "id,label\n") { $0 += "r\($1),\($1 % 2 == 0 ? "cat" : "dog")\n" }
+            let few: Problem = try await registry.send(.put, path, body: "id,label\na,cat\nb,dog\n").decoded()
+            #expect(few.code == .invalidUpload)
+            #expect(few.detail.contains("groups"))
             #expect(try await registry.send(.put, APIPath.ensemble("pets"), body: good).problem == .badRequest)
             #expect(
                 try await registry.send(.put, path + "&policy=%7B%22budge%22:1%7D", body: good).problem
@@ -172,13 +181,13 @@ import Testing
                     == .badRequest)
             #expect(try await registry.send(.get, APIPath.ensemble("pets")).problem == .ensembleNotFound)
             #expect(try await registry.send(.put, path, body: good).status == .created)
-            #expect(try await registry.send(.put, path, body: "id,label\na,cat\n").problem == .ensembleExists)
+            #expect(try await registry.send(.put, path, body: good + "z,cat\n").problem == .ensembleExists)
         }
     }
 
     @Test func aBudgetAsksForDeclaredCosts() async throws {
         try await RegistryHarness.with { registry in
-            let task = try SimulatedTask(rowCount: 100)
+            let task = try SimulatedTask(rowCount: 200)
             _ = try await registry.create("pets", task, policy: #"{"budget":{"latency_ms":5}}"#)
             let predictions = try task.predictions(skill: 1, seed: 1)
             #expect(try await registry.submit("m@1", to: "pets", task, predictions).problem == .invalidUpload)
@@ -190,7 +199,7 @@ import Testing
         var limits = DaemonLimits()
         limits.concurrentUploads = 0
         try await RegistryHarness.with(limits: limits) { registry in
-            let answer = try await registry.create("pets", SimulatedTask(rowCount: 50))
+            let answer = try await registry.create("pets", SimulatedTask(rowCount: 200))
             #expect(answer.problem == .busy)
             #expect(answer.headers[.retryAfter] == "1")
         }
@@ -199,20 +208,27 @@ import Testing
     @Test(arguments: ["limit=0", "limit=1000", "limit=x", "after=x"])
     func badPagesAreRefused(query: String) async throws {
         try await RegistryHarness.with { registry in
-            _ = try await registry.create("pets", SimulatedTask(rowCount: 50))
+            _ = try await registry.create("pets", SimulatedTask(rowCount: 200))
             #expect(try await registry.send(.get, "\(APIPath.decisions("pets"))?\(query)").problem == .badRequest)
         }
     }
 
     @Test func unknownPathsAndRecordsAreProblemsToo() async throws {
         try await RegistryHarness.with { registry in
+            let task = try SimulatedTask(rowCount: 200)
+            _ = try await registry.create("pets", task)
             let nowhere = try await registry.send(.get, "/api/v2")
             #expect(nowhere.problem == .notFound)
             #expect(try await registry.send(.get, "\(APIPath.root)/submissions/x").problem == .notFound)
+            _ = try await registry.submit("m@1", to: "pets", task, task.predictions(skill: 1, seed: 1))
+            for wait in ["-1", "x", "nan"] {
+                #expect(try await registry.send(.get, "\(APIPath.submission(1))?wait=\(wait)").problem == .badRequest)
+            }
+            #expect(try await registry.send(.get, "\(APIPath.submission(1))?wait=1e300").status == .ok)
             for path in [APIPath.submission(9), APIPath.evaluation(9), APIPath.decision(9), APIPath.evidence(9)] {
                 #expect(try await registry.send(.get, path).problem == .notFound, "\(path)")
             }
-            #expect(try await registry.send(.get, "\(APIPath.models)/m@1").problem == .modelNotFound)
+            #expect(try await registry.send(.get, "\(APIPath.models)/n@1").problem == .modelNotFound)
             #expect(try await registry.send(.get, APIPath.combiner(.of("x"))).problem == .notFound)
         }
     }

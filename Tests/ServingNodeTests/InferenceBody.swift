@@ -110,6 +110,10 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
         .first("null", says: "value 1 of tensor 'knn' is null: every value must be a finite number") {
             $0.data = "[1, null]"
         },
+        .first("no sum of one", says: "row 1 of tensor 'knn' is no row of probabilities: it sums to 1.5") {
+            $0.data = "[0.5, 0.5, 0, 0.5, 0.5, 0.5, 1, 0, 0]"
+        },
+        .first("negative", says: "its least value is -0.5") { $0.data = "[1, 0.5, -0.5, 1, 0, 0, 1, 0, 0]" },
         .first("NaN", says: "is no value") { $0.data = "[NaN]" },
         .first("infinite", says: "value 0 of tensor 'knn' is too large") { $0.data = "[1e999]" },
         .first("infinite in 32 bits", says: "too large") { $0.data = "[-1e39]" },

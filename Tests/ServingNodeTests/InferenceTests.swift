@@ -103,14 +103,16 @@ import Testing
         let threshold = 0.42017434537410742
         #expect(Double(Float(threshold)) > threshold)
         let forest = try Forest(lightGBMText: TextModel.two.bytes)
-        let (exact, rounded) = ([0, 0, 0, threshold, 0, 0], [0, 0, 0, Double(Float(threshold)), 0, 0])
+        let rest = 1 - threshold
+        let exact = [0, 0, 1, threshold, rest, 0]
+        let rounded = exact.map { Double(Float($0)) }
         #expect(forest.probabilities(rows: exact) != forest.probabilities(rows: rounded))
         try await Self.with(Self.serving()) { client in
             var body = InferenceBody(.two, datatype: "FP64")
             body.inputs[0].shape = "[1, 3]"
-            body.inputs[0].data = "[0, 0, 0]"
+            body.inputs[0].data = "[0, 0, 1]"
             body.inputs[1].shape = "[1, 3]"
-            body.inputs[1].data = "[\(threshold), 0, 0]"
+            body.inputs[1].data = "[\(threshold), \(rest), 0]"
             let answer = try await Self.infer(client, body.json)
             #expect(answer.probabilities == forest.probabilities(rows: rounded))
         }

@@ -101,7 +101,7 @@ import Testing
 
     @Test func exitStatusesTellWhatHappened() async throws {
         try await RunningRegistry.with { registry in
-            try await registry.create("pets", SimulatedTask(rowCount: 100))
+            try await registry.create("pets", SimulatedTask(rowCount: 200))
             let bad = try registry.file("bad.csv", "id,cat,dog,owl\nr0000,0.5,0.5,0.5\n")
             let refused = try await registry.command("submit", "pets", "m@1", "--predictions", bad)
             #expect(refused.status == 3)

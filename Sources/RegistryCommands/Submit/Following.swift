@@ -21,17 +21,29 @@ extension RegistryClient {
             next: { try await self.evaluation(evaluation.id, wait: $0) })
     }
 
+    /// How long a registry may be away while its answer is waited for.
+    private static var patience: Duration { .seconds(60) }
+
     private func follow<Record: Equatable>(
         _ first: Record, _ progress: ProgressLine, isFinal: (Record) -> Bool, evaluation: (Record) -> EvaluationRecord?,
         next: (Duration) async throws -> Record
     ) async throws -> Record {
         defer { progress.clear() }
         var record = first
+        var lastAnswer = ContinuousClock.now
         while !isFinal(record) {
             progress.evaluation(evaluation(record)?.state ?? .queued, evaluation(record)?.progress)
-            let new = try await next(Self.hold)
-            if new == record { try await Task.sleep(for: Self.pause) }
-            record = new
+            do {
+                let new = try await next(Self.hold)
+                lastAnswer = .now
+                if new == record { try await Task.sleep(for: Self.pause) }
+                record = new
+            } catch let error as RegistryClientError
+                where error.code == .unreachable && ContinuousClock.now - lastAnswer < Self.patience
+            {
+                // What is stored stays stored: a registry that restarts goes on with it.
+                try await Task.sleep(for: Self.pause)
+            }
         }
         return record
     }

@@ -56,19 +56,32 @@ struct SubmitCommand: RegistryRequest {
         do {
             defer { progress.clear() }
             let (upload, length, digest) = try table.upload(progress)
+            let metadata = try metadata.metadata
             submission = try await client.submit(
-                model, to: ensemble, metadata: metadata.metadata, predictions: upload,
-                idempotencyKey: Self.idempotencyKey(ensemble: ensemble, model: model, digest: digest),
+                model, to: ensemble, metadata: metadata, predictions: upload,
+                idempotencyKey: Self.idempotencyKey(
+                    ensemble: ensemble, model: model, metadata: metadata, digest: digest),
                 progress: { progress.bytes("uploading", $0, of: length) })
         }
         guard wait else {
-            return try output.emit(SubmitResult(submission: submission, decision: nil)) { Self.text($0.submission) }
+            return try output.emit(SubmitResult(submission: submission, decision: nil)) {
+                SubmissionText.of($0.submission)
+            }
+        }
+        if !submission.state.isFinal {
+            output.console.tell("Submission \(submission.id) is stored; waiting for its verdict.\n")
         }
         let final = try await client.follow(submission, ProgressLine(output.console))
+        if final.state == .candidate, try await client.ensemble(ensemble).sequence > 0 {
+            throw CommandError(
+                .rejected,
+                "\(model) was a candidate when \(ensemble) was founded and is no member; its verdict stands. "
+                    + "Submit it as a new version to have it evaluated")
+        }
         var decision: DecisionRecord?
         if let id = final.evaluation?.decision { decision = try await client.decision(id) }
         try output.emit(SubmitResult(submission: final, decision: decision)) { result in
-            result.decision.map(DecisionText.full) ?? Self.text(result.submission)
+            result.decision.map(DecisionText.full) ?? SubmissionText.of(result.submission)
         }
         try ExitStatus(decision, orElse: final.state).end()
     }
@@ -79,35 +92,22 @@ struct SubmitCommand: RegistryRequest {
             throw CommandError(.usage, "--ids \(ids) goes with a NumPy table; a CSV file has its ids in the column id")
         }
         let file = try LocalFile(path: predictions, what: "--predictions")
+        if format.isNumpy, ids == nil {
+            Console.current.tell(
+                "Taking the table's rows in row-id order: see `registry ensembles rows \(ensemble)`.\n")
+        }
         guard let ids else { return TableFile(file, contentType: format.contentType, isGzipped: format.isGzipped) }
         let idsFile = try LocalFile(path: ids, what: "--ids")
         let classes = try await client.ensemble(ensemble).classes
         return TableFile(numpy: file, isGzipped: format.isGzipped, ids: idsFile, idsPath: ids, classes: classes)
     }
 
-    /// The same for the same predictions of the same model version, so that sending them again changes nothing.
-    static func idempotencyKey(ensemble: String, model: ModelVersionID, digest: ContentDigest) -> String {
-        ContentDigest.of("\(ensemble)\n\(model)\n\(digest)").hex
-    }
-
-    static func text(_ submission: SubmissionRecord) -> String {
-        let missing = submission.missingRowCount > 0 ? ", \(submission.missingRowCount) without a prediction" : ""
-        let start =
-            "Submission \(submission.id): \(submission.model) to \(submission.ensemble), "
-            + "\(submission.rowCount) rows\(missing)."
-        let evaluation = submission.evaluation.map { "\($0.id)" } ?? "-"
-        switch submission.state {
-        case .candidate:
-            return start
-                + "\nKept as a candidate: found the ensemble with `registry ensembles found \(submission.ensemble)`."
-        case .failed:
-            return start + "\nFailed: \(submission.evaluation?.failure ?? "no reason is known"). "
-                + "Queue it again with `registry retry \(evaluation)`."
-        case .cancelled: return start + "\nCancelled."
-        case .decided: return start + "\nDecided before: see `registry decisions list \(submission.ensemble)`."
-        case .queued, .evaluating, .evaluated:
-            return start + "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
-        }
+    /// The same for the same model version with the same metadata and predictions, so that sending them again changes
+    /// nothing.
+    static func idempotencyKey(
+        ensemble: String, model: ModelVersionID, metadata: ModelMetadata, digest: ContentDigest
+    ) throws -> String {
+        ContentDigest.of("\(ensemble)\n\(model)\n\(try CanonicalValue(encoding: metadata).digest)\n\(digest)").hex
     }
 }
 

@@ -44,9 +44,11 @@ extension Problem {
             }
             self.init(ProblemCode(error.code), detail: error.message, faults: faults.isEmpty ? nil : faults)
         case let error as EnsembleModelError:
-            self.init(error.code == .invalidPolicy ? .invalidPolicy : .badRequest, detail: error.message)
+            self.init(ProblemCode(error.code), detail: error.message)
         case let error as any HTTPResponseError where error.status == .notFound:
             self.init(.notFound, detail: "there is no such path; the API is under \(APIPath.root)")
+        case let error as any HTTPResponseError where error.status == .contentTooLarge:
+            self.init(.tooLarge, detail: "the body is larger than this request may have")
         case let error as any HTTPResponseError where (400..<500).contains(error.status.code):
             self.init(.badRequest, detail: "the request is malformed: HTTP status \(error.status.code)")
         default:
@@ -57,6 +59,14 @@ extension Problem {
 }
 
 extension ProblemCode {
+    init(_ code: EnsembleModelError.Code) {
+        switch code {
+        case .invalidPolicy: self = .invalidPolicy
+        case .invalidShape, .tooFewGroups: self = .invalidUpload
+        case .invalidName, .invalidDigest, .invalidCanonicalForm: self = .badRequest
+        }
+    }
+
     init(_ code: IngestError.Code) {
         switch code {
         case .refused: self = .invalidUpload
@@ -78,8 +88,8 @@ extension ProblemCode {
         case .idempotencyConflict: self = .idempotencyConflict
         case .conflict: self = .conflict
         case .invalidValue: self = .badRequest
-        case .databaseUnavailable: self = .databaseUnavailable
-        case .schemaTooNew, .schemaTooOld, .checksumMismatch, .leaseLost, .corrupt, .internalError:
+        case .databaseUnavailable, .schemaTooNew, .schemaTooOld: self = .databaseUnavailable
+        case .checksumMismatch, .leaseLost, .corrupt, .internalError:
             self = .internalError
         }
     }

@@ -31,6 +31,7 @@ struct EnsembleRoutes {
         let identity = try context.require(.admin)
         let name = try context.parameter("name")
         try Name.check(name, as: "ensemble")
+        try request.refuseUnknownParameters(besides: ["class", "description", "policy"])
         let query = request.uri.queryParameters
         let classes = query.getAll("class")
         guard (2...64).contains(classes.count), Set(classes).count == classes.count else {
@@ -38,6 +39,8 @@ struct EnsembleRoutes {
         }
         let policy = try query.get("policy").map(decodePolicy) ?? Policy()
         let validation = try await uploads.receiveLabels(request, classes: classes)
+        // Refused now, not at the founding: the rows cannot be changed afterwards.
+        _ = try HashSplit(validation, salt: validation.epochSalt)
         let (record, created) = try await store.createEnsemble(
             name: name, description: query.get("description") ?? "", validation: validation, policy: policy,
             actor: identity.name)

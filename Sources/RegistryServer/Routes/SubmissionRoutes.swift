@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import RegistryAPI
 import RegistryStore
+import ServiceLifecycle
 
 /// Submissions and their evaluations.
 struct SubmissionRoutes {
@@ -27,6 +28,7 @@ struct SubmissionRoutes {
             throw Problem(.badRequest, detail: "say which model version this is: ?model=NAME@VERSION")
         }
         let model = try ModelVersionID(text)
+        try request.refuseUnknownParameters(besides: ["model"] + ModelMetadata.parameterNames)
         let metadata = try ModelMetadata(query: query)
         try requireDeclaredCosts(metadata, policy: ensemble.policy)
         let key = request.headers[.idempotencyKey]
@@ -42,11 +44,14 @@ struct SubmissionRoutes {
     private func requireDeclaredCosts(_ metadata: ModelMetadata, policy: Policy) throws {
         if policy.budget.latencyMilliseconds != nil, metadata.latencyNanoseconds == nil {
             throw Problem(
-                .invalidUpload, detail: "the ensemble has a latency budget: declare the model's latency (latency_ms)")
+                .invalidUpload,
+                detail: "the ensemble has a latency budget: declare the model's latency (--latency-ms, latency_ms)")
         }
         if policy.budget.costUSDPer10k != nil, metadata.costNanoUSDPerRow == nil {
             throw Problem(
-                .invalidUpload, detail: "the ensemble has a cost budget: declare the model's cost (cost_usd_per_10k)")
+                .invalidUpload,
+                detail:
+                    "the ensemble has a cost budget: declare the model's cost (--cost-usd-per-10k, cost_usd_per_10k)")
         }
     }
 
@@ -97,9 +102,10 @@ struct SubmissionRoutes {
         guard let seconds = Double(text), seconds.isFinite, seconds >= 0 else {
             throw Problem(.badRequest, detail: "wait is '\(text.prefix(20))'; it is a number of seconds")
         }
-        let deadline = ContinuousClock.now + min(.seconds(seconds), limits.pollWait)
+        // Clamped first: a Duration of too many seconds traps.
+        let deadline = ContinuousClock.now + min(.seconds(min(seconds, 86_400)), limits.pollWait)
         var value = first
-        while value == first, !isFinal(value), ContinuousClock.now < deadline {
+        while value == first, !isFinal(value), ContinuousClock.now < deadline, !Task.isShuttingDownGracefully {
             try await Task.sleep(for: limits.pollInterval)
             value = try await read()
         }
@@ -108,6 +114,11 @@ struct SubmissionRoutes {
 }
 
 extension ModelMetadata {
+    /// The query parameters that a submission's metadata is read from.
+    static let parameterNames = [
+        "kind", "description", "artifact", "sha256", "endpoint", "latency_ms", "cost_usd_per_10k", "tag",
+    ]
+
     /// Reads the metadata of a submission from its query.
     ///
     /// - Throws: ``Problem`` `bad_request` naming the parameter.
@@ -119,6 +130,19 @@ extension ModelMetadata {
                     .badRequest, detail: "\(name) is '\(text.prefix(40))'; it must be a number that is not negative")
             }
             return Int64((value * scale).rounded())
+        }
+        func endpoint() throws -> String? {
+            guard let value = try text("endpoint") else { return nil }
+            guard let url = URLComponents(string: value), let scheme = url.scheme, url.host?.isEmpty == false,
+                ["http", "https", "grpc", "grpcs"].contains(scheme.lowercased())
+            else {
+                throw Problem(
+                    .badRequest,
+                    detail:
+                        "endpoint '\(value.prefix(60))' is no address such as http://models.example:8080"
+                )
+            }
+            return value
         }
         func text(_ name: String) throws -> String? {
             guard let value = query.get(name) else { return nil }
@@ -138,7 +162,7 @@ extension ModelMetadata {
         }
         self.init(
             kind: try text("kind"), description: try text("description"), artifactURI: try text("artifact"),
-            artifactSHA256: try text("sha256").map { try ContentDigest(hex: $0) }, endpoint: try text("endpoint"),
+            artifactSHA256: try text("sha256").map { try ContentDigest(hex: $0) }, endpoint: try endpoint(),
             latencyNanoseconds: try number("latency_ms", scale: 1e6),
             costNanoUSDPerRow: try number("cost_usd_per_10k", scale: 1e5), tags: tags)
     }

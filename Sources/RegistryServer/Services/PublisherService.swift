@@ -11,17 +11,38 @@ struct PublisherService: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            let delays = BackoffDelays(first: interval, last: .seconds(5))
+            var failures = 0
+            var after: Int64 = 0
             while !Task.isCancelled {
-                let published = await publishNext()
-                if !published { try? await Task.sleep(for: interval) }
+                switch await publishNext(after: after) {
+                case .published: failures = 0
+                case .nothing:
+                    // From the oldest again: what failed before may work now.
+                    after = 0
+                    try? await Task.sleep(for: delays.delay(afterFailures: failures))  // Throws only when cancelled.
+                case .failed(let evaluation):
+                    // One outcome that cannot be published must not hold up the others.
+                    after = evaluation ?? 0
+                    failures += 1
+                    if evaluation == nil { try? await Task.sleep(for: delays.delay(afterFailures: failures)) }
+                }
             }
         }
     }
 
-    /// Publishes one outcome; false when there is none or it failed and is worth waiting for.
-    private func publishNext() async -> Bool {
+    private enum Step {
+        case published
+        case nothing
+        /// The evaluation whose publication failed; nil when the database could not even be asked.
+        case failed(Int64?)
+    }
+
+    private func publishNext(after: Int64) async -> Step {
+        var next: Int64?
         do {
-            guard let evaluation = try await store.nextEvaluated() else { return false }
+            guard let evaluation = try await store.nextEvaluated(after: after) else { return .nothing }
+            next = evaluation
             let publication = try await store.publish(evaluation: evaluation, now: Date())
             switch publication {
             case .published(let sequence):
@@ -34,12 +55,13 @@ struct PublisherService: Service {
             case .gone:
                 logger.debug("Another daemon published", metadata: ["evaluation": "\(evaluation)"])
             }
-            return true
+            return .published
         } catch is CancellationError {
-            return false
+            return .nothing
         } catch {
-            logger.error("Publication failed", metadata: ["error": "\(error)"])
-            return false
+            logger.error(
+                "Publication failed", metadata: ["evaluation": "\(next.map(String.init) ?? "-")", "error": "\(error)"])
+            return .failed(next)
         }
     }
 }

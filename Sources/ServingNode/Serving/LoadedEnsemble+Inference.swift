@@ -110,7 +110,21 @@ extension LoadedEnsemble {
             }
             for row in 0..<rowCount {
                 let (from, to) = (row * classCount, row * width + member * classCount)
-                for column in 0..<classCount { rows[to + column] = Double(values[from + column]) }
+                var sum = 0.0
+                var least = 0.0
+                for column in 0..<classCount {
+                    let value = Double(values[from + column])
+                    rows[to + column] = value
+                    sum += value
+                    least = min(least, value)
+                }
+                // What the registry accepts of predictions; the combiner knows nothing else.
+                guard least >= 0, abs(sum - 1) <= 1e-3 + 1e-9 else {
+                    throw NodeError(
+                        .badRequest,
+                        "row \(row) of tensor '\(tensor.name)' is no row of probabilities: it sums to \(sum), "
+                            + "its least value is \(least); send probabilities (apply softmax to scores)")
+                }
             }
         }
         return rows

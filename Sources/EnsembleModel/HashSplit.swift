@@ -1,5 +1,3 @@
-public import EnsembleModel
-
 /// The split of rows by group, without a random generator: anybody can recompute it from the salt.
 ///
 /// `u(salt, group)` is the first 8 bytes, big-endian, of SHA-256 of salt, 0x1F and group.
@@ -14,14 +12,14 @@ public struct HashSplit: Sendable {
 
     /// Splits a validation set.
     ///
-    /// - Throws: ``EvaluationError`` with code `tooFewGroups` when a fold is empty or no row is open.
-    public init(_ validation: ValidationSet, salt: String) throws(EvaluationError) {
+    /// - Throws: ``EnsembleModelError`` with code `tooFewGroups` when a fold is empty or no row is open.
+    public init(_ validation: ValidationSet, salt: String) throws(EnsembleModelError) {
         let foldOfGroup = validation.groupNames.map {
             Int(Self.hash(salt: "fold|" + salt, group: $0) % UInt64(Self.foldCount))
         }
         let openGroups = validation.groupNames.map { Self.hash(salt: "seal|" + salt, group: $0) < 1 << 62 }
         guard Set(foldOfGroup).count == Self.foldCount, openGroups.contains(true) else {
-            throw EvaluationError(
+            throw EnsembleModelError(
                 .tooFewGroups,
                 "\(validation.groupNames.count) groups leave a fold or the open rows empty; "
                     + "give a validation set with more groups (30 or more)")

@@ -1,0 +1,25 @@
+import EnsembleModel
+import Foundation
+
+/// A submission in words.
+enum SubmissionText {
+    static func of(_ submission: SubmissionRecord) -> String {
+        let missing = submission.missingRowCount > 0 ? ", \(submission.missingRowCount) without a prediction" : ""
+        let start =
+            "Submission \(submission.id): \(submission.model) to \(submission.ensemble), "
+            + "\(submission.rowCount) rows\(missing)."
+        let evaluation = submission.evaluation.map { "\($0.id)" } ?? "-"
+        switch submission.state {
+        case .candidate:
+            return start
+                + "\nKept as a candidate: found the ensemble with `registry ensembles found \(submission.ensemble)`."
+        case .failed:
+            return start + "\nFailed: \(submission.evaluation?.failure ?? "no reason is known"). "
+                + "Queue it again with `registry retry \(evaluation)`."
+        case .cancelled: return start + "\nCancelled."
+        case .decided: return start + "\nDecided before: see `registry decisions list \(submission.ensemble)`."
+        case .queued, .evaluating, .evaluated:
+            return start + "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
+        }
+    }
+}
