@@ -23,6 +23,8 @@ public struct EvaluationWorker: Service {
         public var heartbeat = Duration.seconds(10)
         /// Shortest time between two writes of the progress.
         public var progressInterval = Duration.milliseconds(250)
+        /// How long a worker waits after the database could not be asked.
+        public var retryInterval = Duration.seconds(2)
         /// How often an idle worker looks for work.
         public var pollInterval = Duration.milliseconds(100)
         /// Most memory for predictions kept between evaluations, in bytes.
@@ -74,6 +76,7 @@ public struct EvaluationWorker: Service {
             claim = next
         } catch {
             if !Task.isCancelled { logger.error("No work could be claimed", metadata: ["error": "\(error)"]) }
+            try? await Task.sleep(for: configuration.retryInterval)  // Throws only when cancelled.
             return false
         }
         var logger = logger
