@@ -69,8 +69,7 @@ struct EvaluationReport {
             utilities: utilities, evidence: evidence, combiner: combiner)
     }
 
-    /// The five fold models averaged on the raw-score scale: better on unseen rows than one refit on all rows
-    /// (DECISION.md, step 11).
+    /// The five fold models averaged on the raw-score scale: better on unseen rows than one refit on all rows.
     private func combiner(_ models: [FoldModel]) throws -> Combiner {
         let text = try Forest.averaged(lightGBMTexts: models.map(\.text))
         let forest = try Forest(lightGBMText: text, limits: .published)

@@ -1,6 +1,6 @@
 import EnsembleModel
 
-/// The search for the first ensemble (DECISION.md, step 10), by out-of-fold loss over all rows.
+/// The search for the first ensemble by out-of-fold loss over all rows.
 ///
 /// Backward elimination from all candidates to one, dropping the best of the three lowest by SAGE each time; then the
 /// best feasible set is polished by adding a model or swapping one in; then parsimony: of all feasible sets tried, the
