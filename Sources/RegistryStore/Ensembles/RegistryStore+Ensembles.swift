@@ -22,7 +22,6 @@ extension RegistryStore {
                 """)
             guard let id: Int64 = try rows.first?["id"] else { return false }
             let set = try await Self.insert(validation, digest: digest, ensemble: id, on: connection)
-            // The salt comes from the content of the set: a chosen one would choose the folds.
             try await connection.execute(pipelined: [
                 """
                 INSERT INTO policy_version (ensemble_id, version, policy, created_by)
@@ -30,7 +29,7 @@ extension RegistryStore {
                 """,
                 """
                 INSERT INTO epoch (ensemble_id, number, validation_set_id, salt)
-                VALUES (\(id), 1, \(set), \(digest.hex))
+                VALUES (\(id), 1, \(set), \(validation.epochSalt))
                 """,
                 "INSERT INTO ensemble_head (ensemble_id, epoch, policy_version) VALUES (\(id), 1, 1)",
             ])
