@@ -52,13 +52,22 @@ public struct Budget: Hashable, Sendable, Codable {
 
     /// Decodes a budget; limits left out take their defaults, unknown ones are refused.
     public init(from decoder: any Decoder) throws {
-        try decoder.refuseUnknownKeys(CodingKeys.self, of: "budget")
-        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let values = try SwitchReader(decoder, CodingKeys.self, of: "budget")
         let defaults = Budget()
-        members = try values.decodeIfPresent(Int.self, forKey: .members) ?? defaults.members
-        latencyMilliseconds = try values.decodeIfPresent(Double.self, forKey: .latencyMilliseconds)
-        latencyRule = try values.decodeIfPresent(LatencyRule.self, forKey: .latencyRule) ?? defaults.latencyRule
-        costUSDPer10k = try values.decodeIfPresent(Double.self, forKey: .costUSDPer10k)
+        members = try values.read(.members, defaults.members)
+        latencyMilliseconds = try values.readOptional(.latencyMilliseconds)
+        latencyRule = try values.choice(.latencyRule, defaults.latencyRule)
+        costUSDPer10k = try values.readOptional(.costUSDPer10k)
+    }
+
+    func validate() throws(EnsembleModelError) {
+        try Policy.check("budget.members", members, in: 1...64)
+        let amounts = [
+            ("budget.latency_ms", latencyMilliseconds), ("budget.cost_usd_per_10k", costUSDPer10k),
+        ]
+        for case (let name, let value?) in amounts where !(value.isFinite && value > 0) {
+            throw EnsembleModelError(.invalidPolicy, "\(name) is \(value); it must be a positive number")
+        }
     }
 }
 
@@ -74,23 +83,4 @@ public struct ModelCost: Hashable, Sendable {
         self.latencyNanoseconds = latencyNanoseconds
         self.costNanoUSDPerRow = costNanoUSDPerRow
     }
-}
-
-extension Decoder {
-    /// Refuses keys that a type does not know: a misspelt switch must not be silently ignored.
-    func refuseUnknownKeys<Key: CodingKey & CaseIterable>(_ type: Key.Type, of what: String) throws {
-        let known = Key.allCases.map(\.stringValue)
-        for key in try container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
-            throw EnsembleModelError(
-                .invalidPolicy,
-                "unknown \(what) switch '\(key.stringValue.prefix(40))'; known are: \(known.joined(separator: ", "))")
-        }
-    }
-}
-
-private struct AnyKey: CodingKey {
-    var stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
 }

@@ -6,7 +6,7 @@ public enum EvaluationKind: String, Hashable, Sendable, Codable, CaseIterable {
     case admission
 }
 
-/// Metrics of one model or combination, out of fold over all validation rows.
+/// Metrics of one model or combination, out of fold.
 public struct MetricsRow: Hashable, Sendable, Codable {
     /// What was measured.
     public enum Subject: String, Hashable, Sendable, Codable, CaseIterable {
@@ -76,8 +76,14 @@ public struct EvaluationOutcome: Hashable, Sendable {
     public var metrics: [MetricsRow]
     /// What each member (and the challenger) is worth.
     public var utilities: [UtilityScore]
-    /// Everything needed to audit the verdict.
+    /// Everything needed to audit the verdict but what sealed rows said.
     public var evidence: Evidence
+    /// What sealed rows said; nil when they were not asked.
+    public var sealed: SealedEvidence?
+    /// The ledger after the evaluation.
+    public var ledger: Ledger
+    /// Loss given up by retirements in this epoch, in nats: a figure of sealed rows.
+    public var retiredLoss: Double
     /// The combiner to publish; nil when the members stay as they are.
     public var combiner: Combiner?
 
@@ -85,7 +91,7 @@ public struct EvaluationOutcome: Hashable, Sendable {
     public init(
         verdict: Verdict, reason: String, membersBefore: [ModelVersionID], membersAfter: [ModelVersionID],
         retired: [ModelVersionID], preset: Policy.Preset, metrics: [MetricsRow], utilities: [UtilityScore],
-        evidence: Evidence, combiner: Combiner?
+        evidence: Evidence, sealed: SealedEvidence?, ledger: Ledger, retiredLoss: Double, combiner: Combiner?
     ) {
         self.verdict = verdict
         self.reason = reason
@@ -96,6 +102,9 @@ public struct EvaluationOutcome: Hashable, Sendable {
         self.metrics = metrics
         self.utilities = utilities
         self.evidence = evidence
+        self.sealed = sealed
+        self.ledger = ledger
+        self.retiredLoss = retiredLoss
         self.combiner = combiner
     }
 }

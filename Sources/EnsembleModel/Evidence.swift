@@ -1,6 +1,7 @@
-/// Every number, hash and setting behind a verdict.
+/// Every number, hash and setting behind a verdict that everybody may read.
 ///
-/// Its ``digest`` is over the canonical form, in which a double is its 16 hexadecimal digits: equal digests mean equal
+/// Figures are over the rows that ``figures`` names. What sealed rows say is in a ``SealedEvidence`` of its own, which
+/// ``commitment`` binds. Its ``digest`` is over the canonical form, in which a double is its 16 hexadecimal digits: equal digests mean equal
 /// bits. Times, hosts and program versions stand beside the evidence, not in it.
 public struct Evidence: Hashable, Sendable, Codable {
     /// A model's predictions as they went in.
@@ -41,19 +42,23 @@ public struct Evidence: Hashable, Sendable, Codable {
         }
     }
 
-    /// A set of models that was fitted, and its out-of-fold log-loss over all rows in nats.
+    /// A set of models that was fitted, and its out-of-fold log-loss in nats.
     public struct TriedSet: Hashable, Sendable, Codable {
         public var members: [ModelVersionID]
         public var logLoss: Double
+        /// Rows it was fitted on: all, or the sample that large validation sets are searched on.
+        public var fittedRows: Int
 
-        public init(members: [ModelVersionID], logLoss: Double) {
+        public init(members: [ModelVersionID], logLoss: Double, fittedRows: Int) {
             self.members = members
             self.logLoss = logLoss
+            self.fittedRows = fittedRows
         }
 
         enum CodingKeys: String, CodingKey {
             case members
             case logLoss = "log_loss"
+            case fittedRows = "fitted_rows"
         }
     }
 
@@ -88,7 +93,7 @@ public struct Evidence: Hashable, Sendable, Codable {
     }
 
     /// Version of this record's layout.
-    public var schema = 1
+    public var schema = 2
     public var kind: EvaluationKind
     public var challenger: ModelVersionID?
     /// SHA-256 of the validation set.
@@ -97,6 +102,12 @@ public struct Evidence: Hashable, Sendable, Codable {
     public var epochSalt: String
     public var rowCount: Int
     public var groupCount: Int
+    /// How the rows are divided.
+    public var split: Split
+    /// The rows that ``tried``, ``metrics`` and ``utilities`` are over.
+    public var figures: RowScope
+    /// Who sent the challenger, or asked for the founding.
+    public var submitter: String
     public var inputs: [Input]
     public var policy: Policy
     public var policyVersion: Int
@@ -109,25 +120,39 @@ public struct Evidence: Hashable, Sendable, Codable {
     public var closeness: [Closeness]
     /// Every set that was fitted, in the order of first use.
     public var tried: [TriedSet]
+    /// The search for a set within the budget, step by step; empty when members and challenger fit.
+    public var search: [SearchStep]
+    /// Champion against the set found, on open rows; nil when it did not come to that.
+    public var screen: Comparison?
+    /// The quantile that the gate's z had to reach; nil without a gate.
+    public var quantile: Double?
     /// The ranking that decided, where the rule has one.
     public var ranking: [Rank]
     public var membersBefore: [ModelVersionID]
     public var membersAfter: [ModelVersionID]
     public var verdict: Verdict
     public var reason: String
+    /// What a person should look at.
+    public var warnings: [Warning]
+    public var ledgerBefore: Ledger
+    public var ledgerAfter: Ledger
     public var metrics: [MetricsRow]
     public var utilities: [UtilityScore]
     /// SHA-256 of the text of each fold's combiner of the members after.
     public var foldModels: [ContentDigest]
     /// SHA-256 of the published combiner's text.
     public var combiner: ContentDigest?
+    /// SHA-256 of the sealed evidence's canonical form; nil when nothing was tested on sealed rows.
+    public var commitment: ContentDigest?
 
     public init(
         kind: EvaluationKind, challenger: ModelVersionID?, validation: ContentDigest, epochSalt: String, rowCount: Int,
-        groupCount: Int, inputs: [Input], policy: Policy, policyVersion: Int, library: Library, preset: Policy.Preset,
-        presetLosses: [String: Double], closeness: [Closeness], tried: [TriedSet], ranking: [Rank],
-        membersBefore: [ModelVersionID], membersAfter: [ModelVersionID], verdict: Verdict, reason: String,
-        metrics: [MetricsRow], utilities: [UtilityScore], foldModels: [ContentDigest], combiner: ContentDigest?
+        groupCount: Int, split: Split, figures: RowScope, submitter: String, inputs: [Input], policy: Policy,
+        policyVersion: Int, library: Library, preset: Policy.Preset, presetLosses: [String: Double],
+        closeness: [Closeness], tried: [TriedSet], search: [SearchStep], screen: Comparison?, quantile: Double?,
+        ranking: [Rank], membersBefore: [ModelVersionID], membersAfter: [ModelVersionID], verdict: Verdict,
+        reason: String, warnings: [Warning], ledgerBefore: Ledger, ledgerAfter: Ledger, metrics: [MetricsRow],
+        utilities: [UtilityScore], foldModels: [ContentDigest], combiner: ContentDigest?, commitment: ContentDigest?
     ) {
         self.kind = kind
         self.challenger = challenger
@@ -135,6 +160,9 @@ public struct Evidence: Hashable, Sendable, Codable {
         self.epochSalt = epochSalt
         self.rowCount = rowCount
         self.groupCount = groupCount
+        self.split = split
+        self.figures = figures
+        self.submitter = submitter
         self.inputs = inputs
         self.policy = policy
         self.policyVersion = policyVersion
@@ -143,21 +171,28 @@ public struct Evidence: Hashable, Sendable, Codable {
         self.presetLosses = presetLosses
         self.closeness = closeness
         self.tried = tried
+        self.search = search
+        self.screen = screen
+        self.quantile = quantile
         self.ranking = ranking
         self.membersBefore = membersBefore
         self.membersAfter = membersAfter
         self.verdict = verdict
         self.reason = reason
+        self.warnings = warnings
+        self.ledgerBefore = ledgerBefore
+        self.ledgerAfter = ledgerAfter
         self.metrics = metrics
         self.utilities = utilities
         self.foldModels = foldModels
         self.combiner = combiner
+        self.commitment = commitment
     }
 
     enum CodingKeys: String, CodingKey {
-        case schema, kind, challenger, validation, inputs, policy, library, preset, closeness, tried, ranking, verdict,
-            reason
-        case metrics, utilities, combiner
+        case schema, kind, challenger, validation, split, figures, submitter, inputs, policy, library, preset, closeness
+        case tried, search, screen, quantile, ranking, verdict, reason, warnings, metrics, utilities, combiner,
+            commitment
         case epochSalt = "epoch_salt"
         case rowCount = "rows"
         case groupCount = "groups"
@@ -165,6 +200,8 @@ public struct Evidence: Hashable, Sendable, Codable {
         case presetLosses = "preset_losses"
         case membersBefore = "members_before"
         case membersAfter = "members_after"
+        case ledgerBefore = "ledger_before"
+        case ledgerAfter = "ledger_after"
         case foldModels = "fold_models"
     }
 }

@@ -28,6 +28,25 @@ public struct HashSplit: Sendable {
         isOpen = validation.groups.map { openGroups[$0] }
     }
 
+    /// A sample of whole groups: those of smallest u("sample|" + salt) whose rows are together at most `limit`, or the
+    /// first of them when it alone has more.
+    ///
+    /// - Returns: ascending rows; all of them when there are no more than `limit`.
+    public static func sample(of validation: ValidationSet, salt: String, limit: Int) -> [Int] {
+        guard validation.rowCount > limit else { return Array(0..<validation.rowCount) }
+        var sizes = [Int](repeating: 0, count: validation.groupNames.count)
+        for group in validation.groups { sizes[group] += 1 }
+        let keys = validation.groupNames.map { hash(salt: "sample|" + salt, group: $0) }
+        var isSampled = [Bool](repeating: false, count: sizes.count)
+        var count = 0
+        for group in sizes.indices.sorted(by: { (keys[$0], $0) < (keys[$1], $1) }) {
+            guard count == 0 || count + sizes[group] <= limit else { break }
+            isSampled[group] = true
+            count += sizes[group]
+        }
+        return validation.groups.indices.filter { isSampled[validation.groups[$0]] }
+    }
+
     private static func hash(salt: String, group: String) -> UInt64 {
         var hasher = ContentHasher()
         hasher.update(salt.utf8)

@@ -2,8 +2,30 @@
 public struct Policy: Hashable, Sendable, Codable {
     /// How a newcomer is let in.
     public enum Admission: String, Hashable, Sendable, Codable, CaseIterable {
+        /// A test on sealed rows that holds under repeated submissions, then guardrails, then retirement.
+        case gated
         /// The published rule: retrain on members and newcomer, rank by `shapley_abs`, keep the best within the budget.
+        /// It seals nothing and lets noise in while there is room.
         case shapleyTopK = "shapley-top-k"
+    }
+
+    /// How an ensemble gets its first members.
+    public enum Founding: String, Hashable, Sendable, Codable, CaseIterable {
+        /// Submissions wait as candidates; a search over all of them founds the ensemble.
+        case round
+        /// The first submission that beats the class prior founds it.
+        case first
+    }
+
+    /// What the combiner sees of each member.
+    public enum Columns: String, Hashable, Sendable, Codable, CaseIterable {
+        /// Its K probabilities.
+        case probability
+        /// Also their K deviations from the member's mean over the rows of the same group.
+        case probabilityAndGroup = "probability+group"
+
+        /// Columns of the combiner for each model.
+        public func count(classCount: Int) -> Int { self == .probability ? classCount : 2 * classCount }
     }
 
     /// Hyper-parameters of the combiner.
@@ -19,58 +41,85 @@ public struct Policy: Hashable, Sendable, Codable {
 
     /// How a newcomer is let in.
     public var admission: Admission
-    /// What the ensemble may cost.
-    public var budget: Budget
+    /// How an ensemble gets its first members.
+    public var founding: Founding
+    /// What the combiner sees of each member.
+    public var columns: Columns
     /// Hyper-parameters of the combiner.
     public var preset: Preset
     /// Founding prefers the smallest set within this many (inflated) standard errors of the best; 0 takes the best.
     public var parsimony: Double
+    /// What the ensemble may cost.
+    public var budget: Budget
+    /// The test on sealed rows.
+    public var gate: Gate
+    /// What an admission must not make worse.
+    public var guardrails: Guardrails
+    /// Which members an admission makes obsolete.
+    public var retirement: Retirement
+    /// Completed evaluations for which a model that was dropped is held.
+    public var coolDown: Int
 
     /// Creates a policy; the defaults are those of a new ensemble.
     public init(
-        admission: Admission = .shapleyTopK, budget: Budget = Budget(), preset: Preset = .auto, parsimony: Double = 0.5
+        admission: Admission = .gated, founding: Founding = .round, columns: Columns = .probability,
+        preset: Preset = .auto, parsimony: Double = 0.5, budget: Budget = Budget(), gate: Gate = Gate(),
+        guardrails: Guardrails = Guardrails(), retirement: Retirement = Retirement(), coolDown: Int = 5
     ) {
         self.admission = admission
-        self.budget = budget
+        self.founding = founding
+        self.columns = columns
         self.preset = preset
         self.parsimony = parsimony
+        self.budget = budget
+        self.gate = gate
+        self.guardrails = guardrails
+        self.retirement = retirement
+        self.coolDown = coolDown
     }
 
     /// Checks the ranges of all switches.
     ///
     /// - Throws: ``EnsembleModelError`` with code `invalidPolicy` naming the switch.
     public func validate() throws(EnsembleModelError) {
-        guard (1...64).contains(budget.members) else {
-            throw EnsembleModelError(.invalidPolicy, "budget.members is \(budget.members); it must be between 1 and 64")
-        }
-        for (name, value) in [
-            ("budget.latency_ms", budget.latencyMilliseconds), ("budget.cost_usd_per_10k", budget.costUSDPer10k),
-        ] {
-            guard let value else { continue }
-            guard value.isFinite, value > 0 else {
-                throw EnsembleModelError(.invalidPolicy, "\(name) is \(value); it must be a positive number")
-            }
-        }
-        guard parsimony.isFinite, (0...10).contains(parsimony) else {
-            throw EnsembleModelError(.invalidPolicy, "parsimony is \(parsimony); it must be between 0 and 10")
+        try Self.check("parsimony", parsimony, in: 0...10)
+        try Self.check("cool_down", coolDown, in: 0...1000)
+        try budget.validate()
+        try gate.validate()
+        try guardrails.validate()
+        try retirement.validate()
+    }
+
+    static func check<Value: Comparable>(
+        _ name: String, _ value: Value, in range: ClosedRange<Value>
+    ) throws(EnsembleModelError) {
+        guard range.contains(value) else {
+            throw EnsembleModelError(
+                .invalidPolicy, "\(name) is \(value); it must be between \(range.lowerBound) and \(range.upperBound)")
         }
     }
 }
 
 extension Policy {
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case admission, budget, preset, parsimony
+        case admission, founding, columns, preset, parsimony, budget, gate, guardrails, retirement
+        case coolDown = "cool_down"
     }
 
     /// Decodes a policy; switches left out take their defaults, unknown ones are refused.
     public init(from decoder: any Decoder) throws {
-        try decoder.refuseUnknownKeys(CodingKeys.self, of: "policy")
-        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let values = try SwitchReader(decoder, CodingKeys.self, of: "policy")
         let defaults = Policy()
-        admission = try values.decodeIfPresent(Admission.self, forKey: .admission) ?? defaults.admission
-        budget = try values.decodeIfPresent(Budget.self, forKey: .budget) ?? defaults.budget
-        preset = try values.decodeIfPresent(Preset.self, forKey: .preset) ?? defaults.preset
-        parsimony = try values.decodeIfPresent(Double.self, forKey: .parsimony) ?? defaults.parsimony
+        admission = try values.choice(.admission, defaults.admission)
+        founding = try values.choice(.founding, defaults.founding)
+        columns = try values.choice(.columns, defaults.columns)
+        preset = try values.choice(.preset, defaults.preset)
+        parsimony = try values.read(.parsimony, defaults.parsimony)
+        budget = try values.read(.budget, defaults.budget)
+        gate = try values.read(.gate, defaults.gate)
+        guardrails = try values.read(.guardrails, defaults.guardrails)
+        retirement = try values.read(.retirement, defaults.retirement)
+        coolDown = try values.read(.coolDown, defaults.coolDown)
         try validate()
     }
 }

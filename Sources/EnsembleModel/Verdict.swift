@@ -10,9 +10,30 @@ public enum Verdict: String, Hashable, Sendable, Codable, CaseIterable {
     case rejectBudget = "REJECT_BUDGET"
     /// The ensemble is not better with the challenger.
     case rejectNoGain = "REJECT_NO_GAIN"
+    /// The ensemble would be better, but something that is watched would be worse.
+    case rejectGuardrail = "REJECT_GUARDRAIL"
+    /// The model was dropped too short a time ago.
+    case holdCooldown = "HOLD_COOLDOWN"
+    /// The submitter has no gate tests left in this epoch.
+    case holdQuota = "HOLD_QUOTA"
+    /// The epoch's gate tests are spent.
+    case holdEpochExhausted = "HOLD_EPOCH_EXHAUSTED"
+    /// The validation set has too few sealed groups for a test.
+    case holdTooFewGroups = "HOLD_TOO_FEW_GROUPS"
 
     /// Whether the challenger enters the ensemble.
     public var isAdmission: Bool { self == .admit || self == .admitRetire }
+
+    /// Whether nothing was decided on the merits: the same submission may be sent again later.
+    public var isHold: Bool {
+        switch self {
+        case .holdCooldown, .holdQuota, .holdEpochExhausted, .holdTooFewGroups: true
+        case .admit, .admitRetire, .rejectDuplicate, .rejectBudget, .rejectNoGain, .rejectGuardrail: false
+        }
+    }
+
+    /// Whether it ends an evaluation that tenure and cool-downs count.
+    public var completesEvaluation: Bool { !isHold && self != .rejectDuplicate }
 }
 
 /// Why a champion changed.

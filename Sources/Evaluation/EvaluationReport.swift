@@ -6,67 +6,149 @@ import Forest
 struct EvaluationReport {
     var verdict = Verdict.rejectNoGain
     var reason = ""
-    var membersAfter: [ModelVersionID]
+    var preset = Policy.Preset.standard
     var presetLosses: [String: Double] = [:]
     var closeness: [Evidence.Closeness] = []
-    var ranking: [Evidence.Rank] = []
-    var utilities: [UtilityScore] = []
+    private var membersAfter: [ModelVersionID]
+    private var ranking: [Evidence.Rank] = []
+    private var utilities: [UtilityScore] = []
+    private var search: [Evidence.SearchStep] = []
+    private var screen: Comparison?
+    private var sealed: SealedFindings?
 
     private let request: EvaluationRequest
-    private let inputs: Inputs
+    private let coalitions: Coalitions
+    private let searched: Coalitions
     private let library: LightGBM
-    private let preset: Policy.Preset
     private let membersBefore: [ModelVersionID]
 
-    init(_ request: EvaluationRequest, inputs: Inputs, library: LightGBM, preset: Policy.Preset) {
+    private var inputs: Inputs { coalitions.inputs }
+
+    init(_ request: EvaluationRequest, coalitions: Coalitions, searched: Coalitions, library: LightGBM) {
         self.request = request
-        self.inputs = inputs
+        self.coalitions = coalitions
+        self.searched = searched
         self.library = library
-        self.preset = preset
         membersBefore = request.champion.sorted()
         membersAfter = membersBefore
     }
 
+    /// Takes a rule's judgement over.
+    mutating func take(_ judgement: Judgement) {
+        verdict = judgement.verdict
+        reason = judgement.reason
+        membersAfter = judgement.membersAfter
+        ranking = judgement.ranking
+        utilities = judgement.utilities
+        search = judgement.search
+        screen = judgement.screen
+        sealed = judgement.sealed
+    }
+
+    /// Founds the ensemble with a set if it is better than the class prior.
+    mutating func found(_ fit: Coalitions.Fit, monitor: Monitor, reason: () throws -> String) throws {
+        let priorLoss = try coalitions.logLoss(of: [])
+        let loss = fit.metrics.logLoss
+        guard loss < priorLoss else {
+            verdict = .rejectNoGain
+            self.reason =
+                "log-loss \(loss.decimals(4)) is no better than the class prior's \(priorLoss.decimals(4))"
+            return
+        }
+        verdict = .admit
+        membersAfter = fit.members
+        self.reason = try reason()
+        try addUtilities(of: searched.fit(fit.members), monitor: monitor)
+    }
+
     /// Adds the utilities of a set's members that are not there yet, all four definitions.
-    mutating func addUtilities(of fit: Coalitions.Fit, coalitions: Coalitions, monitor: Monitor) throws {
+    mutating func addUtilities(of fit: Coalitions.Fit, monitor: Monitor) throws {
         monitor.begin("utility", total: fit.members.count)
         if !utilities.contains(where: { $0.kind == .shapleyAbs }) {
-            let shapley = try HeldOutUtility(inputs, members: fit.members).shapley(
-                coalitions.models(of: fit), monitor: monitor)
+            let shapley = try HeldOutUtility(searched.inputs, members: fit.members).shapley(
+                searched.models(of: fit), over: searched.rows, monitor: monitor)
             utilities += shapley.abs + shapley.signed
         }
-        utilities += try coalitions.sage(of: fit)
+        utilities += try searched.sage(of: fit)
         for member in fit.members {
-            let without = try coalitions.logLoss(of: fit.members.filter { $0 != member })
+            let without = try searched.logLoss(of: fit.members.filter { $0 != member })
             utilities.append(UtilityScore(model: member, kind: .leaveOneOut, value: without - fit.metrics.logLoss))
         }
     }
 
     /// The outcome; the members before and after count as measured when they were fitted.
-    func outcome(_ coalitions: Coalitions) throws -> EvaluationOutcome {
+    func outcome() throws -> EvaluationOutcome {
         let after = coalitions.known(membersAfter)
         let models = try after.map { try coalitions.models(of: $0) } ?? []
         let combiner = verdict.isAdmission ? try combiner(models) : nil
-        let metrics = try metrics(before: coalitions.known(membersBefore), after: after)
-        let evidence = Evidence(
+        let metrics = try metrics(
+            over: coalitions.rows, before: coalitions.known(membersBefore)?.metrics, after: after?.metrics)
+        let warnings = Warnings(metrics, challenger: request.challenger, rowCount: coalitions.rows.count)
+            .all(closeness)
+        let ledger = ledgerAfter
+        var evidence = Evidence(
             kind: request.kind, challenger: request.challenger, validation: inputs.validation.digest,
             epochSalt: request.epochSalt, rowCount: inputs.validation.rowCount,
-            groupCount: inputs.validation.groupNames.count,
+            groupCount: inputs.validation.groupNames.count, split: split, figures: request.figures,
+            submitter: request.submitter,
             inputs: try inputs.models.map { id in
-                let candidate = try inputs.candidate(id)
-                return Evidence.Input(model: id, predictions: candidate.predictions.digest, cost: candidate.cost)
+                Evidence.Input(model: id, predictions: try inputs.digest(of: id), cost: try inputs.candidate(id).cost)
             },
             policy: request.policy, policyVersion: request.policyVersion,
             library: Evidence.Library(name: "LightGBM", version: library.version, sha256: library.sha256),
-            preset: preset, presetLosses: presetLosses, closeness: closeness,
-            tried: coalitions.tried.map { Evidence.TriedSet(members: $0.members, logLoss: $0.metrics.logLoss) },
-            ranking: ranking, membersBefore: membersBefore, membersAfter: membersAfter, verdict: verdict,
-            reason: reason,
-            metrics: metrics, utilities: utilities, foldModels: models.map(\.digest), combiner: combiner?.digest)
+            preset: preset, presetLosses: presetLosses, closeness: closeness, tried: tried.map { $0.triedSet() },
+            search: search, screen: screen, quantile: sealed?.gate.quantile, ranking: ranking,
+            membersBefore: membersBefore, membersAfter: membersAfter, verdict: verdict,
+            reason: ([reason] + warnings.map(\.message)).joined(separator: "; "), warnings: warnings,
+            ledgerBefore: request.ledger, ledgerAfter: ledger, metrics: metrics, utilities: utilities,
+            foldModels: models.map(\.digest), combiner: combiner?.digest, commitment: nil)
+        let sealedEvidence = try sealed.map { try seal($0, opening: evidence) }
+        evidence.commitment = try sealedEvidence?.digest
         return EvaluationOutcome(
-            verdict: verdict, reason: reason, membersBefore: membersBefore, membersAfter: membersAfter,
+            verdict: verdict, reason: evidence.reason, membersBefore: membersBefore, membersAfter: membersAfter,
             retired: membersBefore.filter { !membersAfter.contains($0) }, preset: preset, metrics: metrics,
-            utilities: utilities, evidence: evidence, combiner: combiner)
+            utilities: utilities, evidence: evidence, sealed: sealedEvidence, ledger: ledger,
+            retiredLoss: request.retiredLoss + (sealed?.retiredLoss ?? 0), combiner: combiner)
+    }
+
+    /// Every set fitted, those of the sample first.
+    private var tried: [Coalitions.Fit] {
+        searched === coalitions ? coalitions.tried : searched.tried + coalitions.tried
+    }
+
+    private var split: Evidence.Split {
+        Evidence.Split(
+            openRows: inputs.openRows.count, openGroups: inputs.groupCount(of: inputs.openRows),
+            sealedRows: inputs.sealedRows.count, sealedGroups: inputs.sealedGroupCount,
+            searchedRows: searched.inputs.validation.rowCount)
+    }
+
+    private var ledgerAfter: Ledger {
+        var ledger = request.ledger
+        if request.kind == .founding {
+            if verdict.isAdmission { ledger.found(membersAfter) }
+            return ledger
+        }
+        if sealed != nil { ledger.spendTest(request.policy.gate, submitter: request.submitter) }
+        ledger.complete(
+            verdict, before: membersBefore, after: membersAfter,
+            coolDown: request.policy.admission == .gated ? request.policy.coolDown : 0)
+        return ledger
+    }
+
+    /// The sealed part. Its nonce comes from the epoch's secret and the open part, so a replay finds the same.
+    private func seal(_ findings: SealedFindings, opening evidence: Evidence) throws -> SealedEvidence {
+        let champion = coalitions.known(membersBefore)
+        func sealedMetrics(_ fit: Coalitions.Fit) -> ClassificationMetrics {
+            ClassificationMetrics(fit.fitted, rows: inputs.sealedRows, validation: inputs.validation)
+        }
+        return SealedEvidence(
+            nonce: try CanonicalValue.array([.string(request.sealKey), .string(evidence.digest.hex)]).digest,
+            gate: findings.gate, guardrails: findings.guardrails, retirements: findings.retirements,
+            losses: coalitions.tried.map { $0.triedSet(logLoss: $0.meanLoss(over: inputs.sealedRows)) },
+            metrics: try metrics(
+                over: inputs.sealedRows, before: champion.map(sealedMetrics), after: sealedMetrics(findings.tested)),
+            retiredLossBefore: request.retiredLoss, retiredLossAfter: request.retiredLoss + findings.retiredLoss)
     }
 
     /// The five fold models averaged on the raw-score scale: better on unseen rows than one refit on all rows.
@@ -82,7 +164,7 @@ struct EvaluationReport {
         let rows = inputs.validation.rowIDs.indices.lazy
             .filter { row in !members.contains { $0.isMissing(row: row) } }
             .prefix(Self.goldenRowCount)
-        let columns = try inputs.columns(of: membersAfter, rows: ArraySlice(rows))
+        let columns = try inputs.columns(of: membersAfter, rows: Array(rows))
         let scores = forest.rawScores(rows: columns)
         let (width, classes) = (forest.featureCount, forest.classCount)
         return GoldenRows(
@@ -93,19 +175,25 @@ struct EvaluationReport {
     /// Rows that a node checks itself with: enough to notice a wrong scorer, few enough to travel in every manifest.
     private static let goldenRowCount = 4
 
-    private func metrics(before: Coalitions.Fit?, after: Coalitions.Fit?) throws -> [MetricsRow] {
+    /// Judged models, baselines, and the ensemble before and after, over some rows.
+    private func metrics(
+        over rows: [Int], before: ClassificationMetrics?, after: ClassificationMetrics?
+    ) throws -> [MetricsRow] {
         let validation = inputs.validation
         let judged = request.challenger.map { (membersBefore + [$0]).sorted() } ?? inputs.models
         let predictions = try judged.map { try inputs.candidate($0).predictions }
-        var rows = zip(judged, predictions).map {
-            MetricsRow(subject: .model, model: $0, metrics: ClassificationMetrics($1, validation: validation))
+        func average(_ models: [Predictions]) -> ClassificationMetrics {
+            ClassificationMetrics(averageOf: models, rows: rows, validation: validation)
         }
-        rows.append(
+        var metrics = zip(judged, predictions).map { model, predictions in
+            MetricsRow(subject: .model, model: model, metrics: average([predictions]))
+        }
+        metrics.append(MetricsRow(subject: .average, metrics: average(predictions)))
+        metrics.append(
             MetricsRow(
-                subject: .average, metrics: ClassificationMetrics(averageOf: predictions, validation: validation)))
-        rows.append(MetricsRow(subject: .classPrior, metrics: ClassificationMetrics(classPriorOf: validation)))
-        if let before { rows.append(MetricsRow(subject: .champion, metrics: before.metrics)) }
-        if let after { rows.append(MetricsRow(subject: .ensemble, metrics: after.metrics)) }
-        return rows
+                subject: .classPrior, metrics: ClassificationMetrics(classPriorOf: validation, rows: rows)))
+        if let before { metrics.append(MetricsRow(subject: .champion, metrics: before)) }
+        if let after { metrics.append(MetricsRow(subject: .ensemble, metrics: after)) }
+        return metrics
     }
 }

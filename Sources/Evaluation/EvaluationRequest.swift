@@ -23,7 +23,7 @@ public struct EvaluationRequest: Sendable {
     public var kind: EvaluationKind
     /// The challenger of an admission; nil in a founding.
     public var challenger: ModelVersionID?
-    /// The members now; empty in a founding.
+    /// The members now; empty in a founding, and in the admission of a first member where the policy founds so.
     public var champion: [ModelVersionID]
     /// All candidates of a founding; members and challenger of an admission.
     public var candidates: [Candidate]
@@ -37,12 +37,21 @@ public struct EvaluationRequest: Sendable {
     public var policyVersion: Int
     /// The preset fixed by the epoch's founding; nil before. A policy that names a preset itself comes first.
     public var preset: Policy.Preset?
+    /// Who sent the challenger, or asked for the founding.
+    public var submitter: String
+    /// What the epoch has spent and remembers.
+    public var ledger: Ledger
+    /// Loss given up by retirements since the epoch began, in nats.
+    public var retiredLoss: Double
+    /// The epoch's secret: makes commitments to sealed figures hide them.
+    public var sealKey: String
 
     /// Creates a request.
     public init(
         kind: EvaluationKind, challenger: ModelVersionID? = nil, champion: [ModelVersionID] = [],
         candidates: [Candidate],
-        validation: ValidationSet, epochSalt: String, policy: Policy, policyVersion: Int, preset: Policy.Preset? = nil
+        validation: ValidationSet, epochSalt: String, policy: Policy, policyVersion: Int, preset: Policy.Preset? = nil,
+        submitter: String, ledger: Ledger = Ledger(), retiredLoss: Double = 0, sealKey: String
     ) {
         self.kind = kind
         self.challenger = challenger
@@ -53,7 +62,14 @@ public struct EvaluationRequest: Sendable {
         self.policy = policy
         self.policyVersion = policyVersion
         self.preset = preset
+        self.submitter = submitter
+        self.ledger = ledger
+        self.retiredLoss = retiredLoss
+        self.sealKey = sealKey
     }
+
+    /// The rows that figures are over.
+    var figures: RowScope { champion.isEmpty ? .all : policy.admission.figures }
 
     /// Most candidates of a founding: with them its search stays below 500 fitted sets.
     public static let maximumCandidates = 256
@@ -73,6 +89,12 @@ public struct EvaluationRequest: Sendable {
                         + "the validation set needs \(validation.rowCount) x \(validation.classCount)")
             }
         }
+        if policy.columns == .probabilityAndGroup, validation.groupNames.count == validation.rowCount {
+            throw EvaluationError(
+                .invalidRequest,
+                "columns: probability+group needs groups of more than one row, and every row is a group of its own; "
+                    + "use columns: probability or give labels with groups")
+        }
         switch kind {
         case .founding:
             guard challenger == nil, champion.isEmpty, !candidates.isEmpty else {
@@ -86,9 +108,12 @@ public struct EvaluationRequest: Sendable {
                         + "the most is \(Self.maximumCandidates)")
             }
         case .admission:
-            guard let challenger, !champion.isEmpty, !champion.contains(challenger) else {
+            guard let challenger, !champion.contains(challenger) else {
                 throw EvaluationError(
                     .invalidRequest, "an admission takes a champion and a challenger that is not a member of it")
+            }
+            guard !champion.isEmpty || policy.founding == .first else {
+                throw EvaluationError(.invalidRequest, "the ensemble has no members yet; found it first")
             }
             if let missing = (champion + [challenger]).first(where: { !ids.contains($0) }) {
                 throw EvaluationError(.invalidRequest, "\(missing) has no predictions in this epoch; submit them first")

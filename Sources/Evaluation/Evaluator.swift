@@ -14,22 +14,25 @@ public struct Evaluator: Sendable {
 
     private let library: LightGBM
     private let threads: Int
+    private let cache: FitCache
 
     /// Creates an evaluator.
     ///
     /// - Parameters:
     ///   - library: fits the combiners.
     ///   - threads: folds fitted at the same time; the results do not depend on it.
-    public init(library: LightGBM, threads: Int = 1) {
+    ///   - cache: keeps fits from one evaluation to the next; the results do not depend on it.
+    public init(library: LightGBM, threads: Int = 1, cache: FitCache = FitCache(capacityBytes: 0)) {
         self.library = library
         self.threads = threads
+        self.cache = cache
     }
 
     /// Makes an evaluation. It blocks its thread for seconds to minutes.
     ///
     /// The utilities of an admission are of the judged set, members and challenger, whatever the verdict; those of a
-    /// founding are of the members founded. A duplicate, or a challenger that no budget admits, is refused without any
-    /// fit: without utilities, and with the figures that need none.
+    /// founding are of the members founded. A duplicate, or a challenger that no budget admits, is refused with the
+    /// champion's fit alone; one that cools down without any: without utilities, with the figures that need no fit.
     ///
     /// - Parameters:
     ///   - request: what to evaluate.
@@ -45,48 +48,75 @@ public struct Evaluator: Sendable {
         let inputs = try Inputs(request)
         let monitor = Monitor(report: progress, isCancelled: isCancelled)
         guard let challenger = request.challenger else { return try found(request, inputs: inputs, monitor: monitor) }
+        guard !request.champion.isEmpty else {
+            return try foundAlone(challenger, request: request, inputs: inputs, monitor: monitor)
+        }
         return try admit(challenger, request: request, inputs: inputs, monitor: monitor)
+    }
+
+    private func coalitions(
+        _ inputs: Inputs, preset: Policy.Preset, scope: RowScope, monitor: Monitor
+    ) throws -> Coalitions {
+        let settings = Coalitions.Settings(
+            preset: preset, scope: scope, library: library, threads: threads, cache: cache)
+        return try Coalitions(inputs, settings: settings, monitor: monitor)
     }
 
     // MARK: Founding
 
     private func found(_ request: EvaluationRequest, inputs: Inputs, monitor: Monitor) throws -> EvaluationOutcome {
-        let (preset, losses, coalitions) = try choosePreset(request.policy.preset, inputs: inputs, monitor: monitor)
-        var search = FoundingSearch(
-            inputs, coalitions: coalitions, parsimony: request.policy.parsimony, monitor: monitor)
-        var report = EvaluationReport(request, inputs: inputs, library: library, preset: preset)
+        let searchedInputs = try inputs.sampled() ?? inputs
+        let (preset, losses, searched) = try choosePreset(
+            request.policy.preset, models: inputs.models, inputs: searchedInputs, monitor: monitor)
+        let coalitions =
+            searchedInputs.validation.rowCount == inputs.validation.rowCount
+            ? searched : try coalitions(inputs, preset: preset, scope: .all, monitor: monitor)
+        var search = FoundingSearch(searched, parsimony: request.policy.parsimony, monitor: monitor)
+        var report = EvaluationReport(request, coalitions: coalitions, searched: searched, library: library)
+        report.preset = preset
         report.presetLosses = losses
         if let result = try search.run() {
-            let priorLoss = try coalitions.logLoss(of: [])
-            let loss = result.members.metrics.logLoss
-            if loss < priorLoss {
-                report.verdict = .admit
-                report.membersAfter = result.members.members
-                report.reason = try foundingReason(result, inputs: inputs)
-                try report.addUtilities(of: result.members, coalitions: coalitions, monitor: monitor)
-            } else {
-                report.verdict = .rejectNoGain
-                report.reason =
-                    "the best set's log-loss \(loss.decimals(4)) is no better than the class prior's "
-                    + priorLoss.decimals(4)
+            try report.found(coalitions.fit(result.members.members), monitor: monitor) {
+                try foundingReason(result, inputs: searchedInputs)
             }
         } else {
             report.verdict = .rejectBudget
             report.reason = "no set of candidates fits the budget of \(inputs.budget.summary)"
         }
-        return try report.outcome(coalitions)
+        return try report.outcome()
+    }
+
+    /// The first submission founds the ensemble when it is better than no model.
+    private func foundAlone(
+        _ challenger: ModelVersionID, request: EvaluationRequest, inputs: Inputs, monitor: Monitor
+    ) throws -> EvaluationOutcome {
+        let (preset, losses, coalitions) = try choosePreset(
+            request.policy.preset, models: [challenger], inputs: inputs, monitor: monitor)
+        var report = EvaluationReport(
+            request, coalitions: coalitions, searched: try coalitions.sampled(), library: library)
+        report.preset = preset
+        report.presetLosses = losses
+        if inputs.fitsBudget([challenger]) {
+            let fit = try coalitions.fit([challenger])
+            try report.found(fit, monitor: monitor) {
+                "the first submission better than the class prior: log-loss \(fit.metrics.logLoss.decimals(4))"
+            }
+        } else {
+            report.verdict = .rejectBudget
+            report.reason = "it does not fit the budget of \(inputs.budget.summary) even alone"
+        }
+        return try report.outcome()
     }
 
     /// The preset named, or the one that fits all candidates with the lower out-of-fold loss; ties by name.
     private func choosePreset(
-        _ preset: Policy.Preset, inputs: Inputs, monitor: Monitor
+        _ preset: Policy.Preset, models: [ModelVersionID], inputs: Inputs, monitor: Monitor
     ) throws -> (preset: Policy.Preset, losses: [String: Double], coalitions: Coalitions) {
         let presets = preset == .auto ? [Policy.Preset.small, .standard] : [preset]
         monitor.begin("preset", total: presets.count)
         let all = try presets.map { preset in
-            let coalitions = try Coalitions(
-                inputs, preset: preset, library: library, threads: threads, monitor: monitor)
-            return (preset: preset, loss: try coalitions.fit(inputs.models).metrics.logLoss, coalitions: coalitions)
+            let coalitions = try coalitions(inputs, preset: preset, scope: .all, monitor: monitor)
+            return (preset: preset, loss: try coalitions.fit(models).metrics.logLoss, coalitions: coalitions)
         }
         let best = all.dropFirst().reduce(all[0]) { $1.loss < $0.loss ? $1 : $0 }
         let losses = preset == .auto ? Dictionary(uniqueKeysWithValues: all.map { ($0.preset.rawValue, $0.loss) }) : [:]
@@ -105,7 +135,9 @@ public struct Evaluator: Sendable {
         reason += " of \(result.triedCount.counted("set")) tried within the budget of \(inputs.budget.summary)"
         let singles = try inputs.models.map { model in
             let predictions = try inputs.candidate(model).predictions
-            return (model: model, loss: ClassificationMetrics(predictions, validation: inputs.validation).logLoss)
+            let metrics = ClassificationMetrics(
+                averageOf: [predictions], rows: inputs.rows(.all), validation: inputs.validation)
+            return (model: model, loss: metrics.logLoss)
         }
         guard let single = singles.min(by: { ($0.loss, $0.model) < ($1.loss, $1.model) }) else { return reason }
         return reason + "; best single model \(single.model) \(single.loss.decimals(4))"
@@ -117,10 +149,19 @@ public struct Evaluator: Sendable {
         _ challenger: ModelVersionID, request: EvaluationRequest, inputs: Inputs, monitor: Monitor
     ) throws -> EvaluationOutcome {
         let fixed = request.policy.preset == .auto ? request.preset ?? .auto : request.policy.preset
-        let coalitions = try Coalitions(inputs, preset: fixed, library: library, threads: threads, monitor: monitor)
-        var report = EvaluationReport(request, inputs: inputs, library: library, preset: fixed)
-        report.closeness = try closeness(of: challenger, inputs: inputs)
+        let coalitions = try coalitions(inputs, preset: fixed, scope: request.figures, monitor: monitor)
+        let searched = request.policy.admission == .gated ? try coalitions.sampled() : coalitions
+        var report = EvaluationReport(request, coalitions: coalitions, searched: searched, library: library)
+        report.preset = fixed
         let champion = request.champion.sorted()
+        if request.policy.admission == .gated, request.ledger.isCoolingDown(challenger) {
+            let last = request.ledger.coolDowns[challenger.name, default: 0]
+            let left = (last + 1 - request.ledger.evaluations).counted("evaluation")
+            report.verdict = .holdCooldown
+            report.reason = "\(challenger.name) was dropped and cools down for \(left) more; submit it again then"
+            return try report.outcome()
+        }
+        report.closeness = try closeness(of: challenger, inputs: inputs)
         let duplicate = report.closeness.first {
             $0.meanTotalVariation <= Self.duplicateTotalVariation && champion.contains($0.model)
         }
@@ -128,27 +169,24 @@ public struct Evaluator: Sendable {
             _ = try coalitions.fit(champion)  // For its figures: every evaluation reports the ensemble's.
             report.verdict = .rejectDuplicate
             report.reason = "its predictions are those of member \(duplicate.model)"
-            return try report.outcome(coalitions)
+            return try report.outcome()
         }
         guard inputs.fitsBudget([challenger]) else {
             _ = try coalitions.fit(champion)
             report.verdict = .rejectBudget
             report.reason = "it does not fit the budget of \(inputs.budget.summary) even alone"
-            return try report.outcome(coalitions)
+            return try report.outcome()
         }
         let trial = AdmissionTrial(
-            challenger: challenger, champion: champion, inputs: inputs, coalitions: coalitions, monitor: monitor)
+            request: request, challenger: challenger, champion: champion, coalitions: coalitions, searched: searched,
+            monitor: monitor)
         let judgement = try request.policy.admission.rule.judge(trial)
-        report.verdict = judgement.verdict
-        report.reason = judgement.reason
-        report.membersAfter = judgement.membersAfter
-        report.ranking = judgement.ranking
-        report.utilities = judgement.utilities
-        try report.addUtilities(of: coalitions.fit(trial.judged), coalitions: coalitions, monitor: monitor)
-        // The champion is the judged set without the challenger, so it is fitted by now; the members after need not be.
+        report.take(judgement)
+        try report.addUtilities(of: trial.searched.fit(trial.judged), monitor: monitor)
+        // Where nothing was sampled both are fitted by now.
         _ = try coalitions.fit(champion)
         _ = try coalitions.fit(judgement.membersAfter)
-        return try report.outcome(coalitions)
+        return try report.outcome()
     }
 
     /// Who the challenger is close to, in model order; models that share no row with it are not compared.

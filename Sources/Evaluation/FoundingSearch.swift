@@ -24,17 +24,13 @@ struct FoundingSearch {
     static let searchedCandidates = 16
     /// A polished set must be better by more than this, in nats.
     static let tolerance = 1e-9
-    /// Standard errors are inflated by this: folds are not independent.
-    static let inflation = 1.1
-
-    let inputs: Inputs
     let coalitions: Coalitions
     let parsimony: Double
     let monitor: Monitor
+    private var inputs: Inputs { coalitions.inputs }
     private var tried: [[ModelVersionID]: Coalitions.Fit] = [:]
 
-    init(_ inputs: Inputs, coalitions: Coalitions, parsimony: Double, monitor: Monitor) {
-        self.inputs = inputs
+    init(_ coalitions: Coalitions, parsimony: Double, monitor: Monitor) {
         self.coalitions = coalitions
         self.parsimony = parsimony
         self.monitor = monitor
@@ -43,12 +39,13 @@ struct FoundingSearch {
     /// Searches all candidates; nil when no set tried fits the budget.
     mutating func run() throws -> Result? {
         let path = try eliminate()
-        guard let start = path.filter(isFeasible).min(by: precedes) else { return nil }
+        let feasible = path.filter(isFeasible)
+        guard let start = feasible.min(by: { $0.precedes($1) }) else { return nil }
         let candidates = path.first { $0.members.count <= Self.searchedCandidates }?.members ?? []
         let best = try polish(start, candidates: candidates)
         let near = tried.values.filter { isFeasible($0) && isNear($0, best) }
         let members = near.min {
-            $0.members.count != $1.members.count ? $0.members.count < $1.members.count : precedes($0, $1)
+            $0.members.count != $1.members.count ? $0.members.count < $1.members.count : $0.precedes($1)
         }
         return Result(members: members ?? best, best: best, triedCount: tried.count)
     }
@@ -62,10 +59,10 @@ struct FoundingSearch {
         var path = [all]
         while let last = path.last, last.members.count > 1 {
             var options: [Coalitions.Fit] = []
-            for model in try lowest(last).prefix(leavers(of: last.members.count)) {
+            for model in try coalitions.lowestSage(of: last).prefix(leavers(of: last.members.count)) {
                 options.append(try fit(last.members.filter { $0 != model }))
             }
-            guard let best = options.min(by: precedes) else { break }
+            guard let best = options.min(by: { $0.precedes($1) }) else { break }
             path.append(best)
         }
         return path
@@ -77,7 +74,7 @@ struct FoundingSearch {
     private mutating func polish(_ start: Coalitions.Fit, candidates: [ModelVersionID]) throws -> Coalitions.Fit {
         var current = start
         for _ in 0..<Self.polishRounds {
-            let weakest = try lowest(current).prefix(Self.width)
+            let weakest = try coalitions.lowestSage(of: current).prefix(Self.width)
             var options: [[ModelVersionID]] = []
             for candidate in candidates where !current.members.contains(candidate) {
                 options.append(current.members + [candidate])
@@ -87,7 +84,9 @@ struct FoundingSearch {
             monitor.begin("polish", total: options.count)
             var fits: [Coalitions.Fit] = []
             for option in options { fits.append(try fit(option)) }
-            guard let better = fits.min(by: precedes), better.searchLoss < current.searchLoss - Self.tolerance else {
+            guard let better = fits.min(by: { $0.precedes($1) }),
+                better.searchLoss < current.searchLoss - Self.tolerance
+            else {
                 break
             }
             current = better
@@ -101,28 +100,12 @@ struct FoundingSearch {
         return fit
     }
 
-    /// Members by rising SAGE, ties by identity.
-    private func lowest(_ fit: Coalitions.Fit) throws -> [ModelVersionID] {
-        try coalitions.sage(of: fit).sorted { ($0.value, $0.model) < ($1.value, $1.model) }.map(\.model)
-    }
-
     private func isFeasible(_ fit: Coalitions.Fit) -> Bool { inputs.fitsBudget(fit.members) }
 
     /// Whether a set's paired loss difference to the best is within the parsimony's number of inflated standard errors.
     private func isNear(_ fit: Coalitions.Fit, _ best: Coalitions.Fit) -> Bool {
         guard fit.members != best.members else { return true }
-        let validation = inputs.validation
-        var difference = ClusterMean(groupCount: validation.groupNames.count)
-        for (row, group) in validation.groups.enumerated() {
-            difference.add(fit.rowLosses[row] - best.rowLosses[row], group: group)
-        }
-        return difference.mean <= parsimony * Self.inflation * (difference.standardError ?? 0)
-    }
-
-    /// By loss, ties by members.
-    private func precedes(_ left: Coalitions.Fit, _ right: Coalitions.Fit) -> Bool {
-        left.searchLoss != right.searchLoss
-            ? left.searchLoss < right.searchLoss
-            : left.members.lexicographicallyPrecedes(right.members)
+        let loss = Comparison(fit, best, rows: inputs.rows(.all), validation: inputs.validation)
+        return loss.gain <= parsimony * loss.standardError
     }
 }

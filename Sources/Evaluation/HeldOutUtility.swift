@@ -18,21 +18,22 @@ struct HeldOutUtility {
     init(_ inputs: Inputs, members: [ModelVersionID]) throws {
         self.inputs = inputs
         self.members = members
-        players = try Players(count: members.count, columnsEach: inputs.validation.classCount)
+        players = try Players(count: members.count, columnsEach: inputs.columnsEach)
     }
 
-    /// `shapley_abs` and `shapley_signed` of the members, in model order, over all rows.
+    /// `shapley_abs` and `shapley_signed` of the members, in model order, over some rows.
     ///
     /// - Parameter models: the set's model of each fold.
-    func shapley(_ models: [FoldModel], monitor: Monitor) throws -> (abs: [UtilityScore], signed: [UtilityScore]) {
+    func shapley(_ models: [FoldModel], over rows: [Int], monitor: Monitor) throws -> (
+        abs: [UtilityScore], signed: [UtilityScore]
+    ) {
         let validation = inputs.validation
         let (classCount, memberCount) = (validation.classCount, members.count)
         var absolute = members.map { _ in ClusterMean(groupCount: validation.groupNames.count) }
         var signed = absolute
         for (fold, model) in models.enumerated() {
             let kernel = try GroupedShapley(forest: model.forest, players: players)
-            let rows = inputs.split.folds.indices.filter { inputs.split.folds[$0] == fold }
-            try forEachBlock(of: rows) { block, columns in
+            try forEachBlock(of: rows.filter { inputs.split.folds[$0] == fold }) { block, columns in
                 try monitor.check()
                 let phi = try kernel.values(rows: columns)
                 for (index, row) in block.enumerated() {
@@ -62,7 +63,7 @@ struct HeldOutUtility {
         var firstRow = 0
         for (fold, model) in models.enumerated() {
             let sage = try Sage(forest: model.forest, players: players)
-            let open = inputs.split.folds.indices.filter { inputs.split.folds[$0] == fold && inputs.split.isOpen[$0] }
+            let open = inputs.openRows.filter { inputs.split.folds[$0] == fold }
             try forEachBlock(of: Array(open.prefix(Self.sageRowsPerFold))) { block, columns in
                 let values = try sage.values(
                     rows: columns, labels: block.map { validation.labels[$0] }, firstRow: firstRow)

@@ -3,22 +3,75 @@ import EnsembleModel
 /// What every step of an evaluation reads: the rows, their split, the candidates by identity and what they may cost.
 struct Inputs {
     let validation: ValidationSet
+    let salt: String
     let split: HashSplit
     let budget: Budget
+    let columns: Policy.Columns
     /// All candidates in model order.
     let models: [ModelVersionID]
+    /// Open rows, ascending.
+    let openRows: [Int]
+    /// Sealed rows, ascending.
+    let sealedRows: [Int]
     private let candidates: [ModelVersionID: Candidate]
+    private let digests: [ModelVersionID: ContentDigest]
+    private let groupMeans: GroupMeans
+
+    /// Above so many rows, sets are searched on a sample of them.
+    static let searchedRows = 50_000
 
     init(_ request: EvaluationRequest) throws(EvaluationError) {
-        validation = request.validation
+        try self.init(
+            validation: request.validation, salt: request.epochSalt, budget: request.policy.budget,
+            columns: request.policy.columns, candidates: request.candidates)
+    }
+
+    private init(
+        validation: ValidationSet, salt: String, budget: Budget, columns: Policy.Columns, candidates: [Candidate]
+    ) throws(EvaluationError) {
         do {
-            split = try HashSplit(request.validation, salt: request.epochSalt)
+            split = try HashSplit(validation, salt: salt)
         } catch {
             throw EvaluationError(.tooFewGroups, error.message)
         }
-        budget = request.policy.budget
-        candidates = Dictionary(uniqueKeysWithValues: request.candidates.map { ($0.id, $0) })
-        models = candidates.keys.sorted()
+        self.validation = validation
+        self.salt = salt
+        self.budget = budget
+        self.columns = columns
+        self.candidates = Dictionary(uniqueKeysWithValues: candidates.map { ($0.id, $0) })
+        models = self.candidates.keys.sorted()
+        digests = self.candidates.mapValues(\.predictions.digest)
+        let split = split
+        openRows = split.isOpen.indices.filter { split.isOpen[$0] }
+        sealedRows = split.isOpen.indices.filter { !split.isOpen[$0] }
+        groupMeans = GroupMeans(validation)
+    }
+
+    /// The same inputs on a sample of whole groups; nil when all rows are few enough to be searched.
+    func sampled(limit: Int = Inputs.searchedRows) throws -> Inputs? {
+        guard validation.rowCount > limit else { return nil }
+        let rows = HashSplit.sample(of: validation, salt: salt, limit: limit)
+        let sampled = try models.map { model in
+            let candidate = try self.candidate(model)
+            return Candidate(id: model, predictions: try candidate.predictions.selecting(rows), cost: candidate.cost)
+        }
+        return try Inputs(
+            validation: validation.selecting(rows), salt: salt, budget: budget, columns: columns, candidates: sampled)
+    }
+
+    /// Groups among sealed rows.
+    var sealedGroupCount: Int { groupCount(of: sealedRows) }
+
+    /// Groups among some rows.
+    func groupCount(of rows: [Int]) -> Int { Set(rows.lazy.map { validation.groups[$0] }).count }
+
+    /// The rows of a scope, ascending.
+    func rows(_ scope: RowScope) -> [Int] {
+        switch scope {
+        case .all: Array(0..<validation.rowCount)
+        case .open: openRows
+        case .sealed: sealedRows
+        }
     }
 
     /// A candidate by identity.
@@ -31,24 +84,86 @@ struct Inputs {
         return candidate
     }
 
+    /// SHA-256 of a candidate's predictions.
+    func digest(of id: ModelVersionID) throws(EvaluationError) -> ContentDigest {
+        if let digest = digests[id] { return digest }
+        return try candidate(id).predictions.digest
+    }
+
     /// Whether a set fits the budget.
     func fitsBudget(_ models: some Collection<ModelVersionID>) -> Bool {
         budget.admits(models.map { candidates[$0]?.cost ?? ModelCost() })
     }
 
-    /// The combiner's columns of some rows: model order, then class order, as 64-bit values, row by row.
-    func columns(of members: [ModelVersionID], rows: ArraySlice<Int>) throws(EvaluationError) -> [Double] {
-        let width = validation.classCount
+    /// Columns of the combiner for each model.
+    var columnsEach: Int { columns.count(classCount: validation.classCount) }
+
+    /// The combiner's columns of some rows, as 64-bit values, row by row. Of each model, in order: its probabilities
+    /// in class order, then, where the policy says so, their deviations from its means over the group.
+    func columns(of members: [ModelVersionID], rows: some RandomAccessCollection<Int>) throws(EvaluationError)
+        -> [Double]
+    {
+        let (width, classCount) = (columnsEach, validation.classCount)
         var values = [Double](repeating: 0, count: rows.count * members.count * width)
         for (position, member) in members.enumerated() {
             let predictions = try candidate(member).predictions
+            let means = columns == .probability ? [] : groupMeans.means(of: member, predictions)
             predictions.values.withUnsafeBufferPointer { source in
                 for (index, row) in rows.enumerated() {
                     let target = (index * members.count + position) * width
-                    for column in 0..<width { values[target + column] = Double(source[row * width + column]) }
+                    for column in 0..<classCount { values[target + column] = Double(source[row * classCount + column]) }
+                    guard !means.isEmpty else { continue }
+                    let mean = validation.groups[row] * classCount
+                    for column in 0..<classCount {
+                        values[target + classCount + column] = values[target + column] - means[mean + column]
+                    }
                 }
             }
         }
         return values
+    }
+}
+
+/// Each model's mean probabilities over the rows of each group, made once. Used by one thread.
+private final class GroupMeans {
+    private let validation: ValidationSet
+    private var known: [ModelVersionID: [Double]] = [:]
+
+    init(_ validation: ValidationSet) { self.validation = validation }
+
+    /// G x K means over the rows that the model covers.
+    func means(of model: ModelVersionID, _ predictions: Predictions) -> [Double] {
+        if let means = known[model] { return means }
+        let classCount = validation.classCount
+        var sums = [Double](repeating: 0, count: validation.groupNames.count * classCount)
+        var counts = [Double](repeating: 0, count: validation.groupNames.count)
+        for (row, group) in validation.groups.enumerated() where !predictions.isMissing(row: row) {
+            counts[group] += 1
+            for column in 0..<classCount {
+                sums[group * classCount + column] += Double(predictions[row: row, class: column])
+            }
+        }
+        let means = sums.indices.map { sums[$0] / counts[$0 / classCount] }
+        known[model] = means
+        return means
+    }
+}
+
+extension ValidationSet {
+    /// The set of some rows only.
+    fileprivate func selecting(_ rows: [Int]) throws(EnsembleModelError) -> ValidationSet {
+        try ValidationSet(
+            classes: classes,
+            rows: rows.map { row in
+                Row(id: rowIDs[row], label: labels[row], group: groupNames[groups[row]], slice: sliceNames[slices[row]])
+            })
+    }
+}
+
+extension Predictions {
+    /// The predictions of some rows only.
+    fileprivate func selecting(_ rows: [Int]) throws -> Predictions {
+        try Predictions(
+            values: rows.flatMap { values[$0 * classCount..<($0 + 1) * classCount] }, classCount: classCount)
     }
 }

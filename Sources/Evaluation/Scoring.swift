@@ -14,11 +14,25 @@ enum Scoring {
         labels.indices.map { loss(probabilities[$0 * classCount + labels[$0]]) }
     }
 
-    /// The class shares of all rows with one added to each count: what is known without any model.
-    static func classPrior(_ validation: ValidationSet) -> [Double] {
+    /// The most probable class of each row of N x K probabilities, the first of equals.
+    static func predictedClasses(_ probabilities: [Double], classCount: Int) -> [UInt8] {
+        stride(from: 0, to: probabilities.count, by: classCount).map { first in
+            UInt8(best(of: probabilities[first..<first + classCount]))
+        }
+    }
+
+    /// The position of the largest value, the first of equals.
+    static func best(of row: ArraySlice<Double>) -> Int {
+        var best = row.startIndex
+        for index in row.indices where row[index] > row[best] { best = index }
+        return best - row.startIndex
+    }
+
+    /// The class shares of some rows with one added to each count: what is known without any model.
+    static func classPrior(_ validation: ValidationSet, rows: [Int]) -> [Double] {
         var counts = [Int](repeating: 1, count: validation.classCount)
-        for label in validation.labels { counts[label] += 1 }
-        return counts.map { Double($0) / Double(validation.rowCount + validation.classCount) }
+        for row in rows { counts[validation.labels[row]] += 1 }
+        return counts.map { Double($0) / Double(rows.count + validation.classCount) }
     }
 }
 
@@ -37,19 +51,17 @@ struct MetricsAccumulator {
     }
 
     /// Adds a row of K probabilities; a missing row (NaN) is left out.
-    mutating func add(_ row: some RandomAccessCollection<Double>, label: Int) {
+    mutating func add(_ row: ArraySlice<Double>, label: Int) {
         guard let first = row.first, !first.isNaN else { return }
-        var best = 0
-        var highest = first
-        var labelProbability = first
-        for (index, probability) in row.enumerated() {
-            if probability > highest { (best, highest) = (index, probability) }
-            if index == label { labelProbability = probability }
-        }
+        add(Scoring.best(of: row), loss: Scoring.loss(row[row.startIndex + label]), label: label)
+    }
+
+    /// Adds a row by its most probable class and its loss.
+    mutating func add(_ best: Int, loss: Double, label: Int) {
         predicted[best] += 1
         present[label] += 1
         if best == label { truePositives[label] += 1 }
-        lossSum += Scoring.loss(labelProbability)
+        lossSum += loss
         rowCount += 1
     }
 
@@ -69,40 +81,35 @@ struct MetricsAccumulator {
 }
 
 extension ClassificationMetrics {
-    /// The metrics of N x K probabilities.
-    init(_ probabilities: [Double], validation: ValidationSet) {
-        let classCount = validation.classCount
-        var accumulator = MetricsAccumulator(classCount: classCount)
-        for (row, label) in validation.labels.enumerated() {
-            accumulator.add(probabilities[row * classCount..<(row + 1) * classCount], label: label)
+    /// The out-of-fold metrics of a fitted set.
+    init(_ fitted: FittedSet, rows: [Int], validation: ValidationSet) {
+        var accumulator = MetricsAccumulator(classCount: validation.classCount)
+        for row in rows {
+            accumulator.add(
+                Int(fitted.predictedClasses[row]), loss: fitted.rowLosses[row], label: validation.labels[row])
         }
         self = accumulator.metrics
     }
 
-    /// The metrics of one model alone, over the rows it covers.
-    init(_ predictions: Predictions, validation: ValidationSet) {
-        self.init(averageOf: [predictions], validation: validation)
-    }
-
-    /// The metrics of the plain average of models' probabilities: in each row over the models that cover it, without
-    /// the rows that none covers.
-    init(averageOf models: [Predictions], validation: ValidationSet) {
+    /// The metrics of the plain average of models' probabilities, or of one alone: in each row over the models that
+    /// cover it, without the rows that none covers.
+    init(averageOf models: [Predictions], rows: [Int], validation: ValidationSet) {
         var accumulator = MetricsAccumulator(classCount: validation.classCount)
-        for (row, label) in validation.labels.enumerated() {
+        for row in rows {
             let present = models.filter { !$0.isMissing(row: row) }
             let average = (0..<validation.classCount).map { index in
                 present.reduce(0) { $0 + Double($1[row: row, class: index]) } / Double(present.count)
             }
-            accumulator.add(average, label: label)
+            accumulator.add(average[...], label: validation.labels[row])
         }
         self = accumulator.metrics
     }
 
-    /// The metrics of predicting the class shares for every row.
-    init(classPriorOf validation: ValidationSet) {
-        let prior = Scoring.classPrior(validation)
+    /// The metrics of predicting the rows' class shares for every row.
+    init(classPriorOf validation: ValidationSet, rows: [Int]) {
+        let prior = Scoring.classPrior(validation, rows: rows)
         var accumulator = MetricsAccumulator(classCount: prior.count)
-        for label in validation.labels { accumulator.add(prior, label: label) }
+        for row in rows { accumulator.add(prior[...], label: validation.labels[row]) }
         self = accumulator.metrics
     }
 }

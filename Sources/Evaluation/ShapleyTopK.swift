@@ -10,7 +10,7 @@ struct ShapleyTopK: AdmissionRule {
         trial.monitor.begin("cross-fit", total: 1)
         let fit = try trial.coalitions.fit(trial.judged)
         let utility = try HeldOutUtility(trial.inputs, members: fit.members)
-            .shapley(trial.coalitions.models(of: fit), monitor: trial.monitor)
+            .shapley(trial.coalitions.models(of: fit), over: trial.coalitions.rows, monitor: trial.monitor)
         let scores = utility.abs.sorted { ($1.value, $0.model) < ($0.value, $1.model) }
         var kept: [ModelVersionID] = []
         for score in scores where trial.inputs.fitsBudget(kept + [score.model]) { kept.append(score.model) }

@@ -68,3 +68,18 @@ extension JSON {
         self.init(bytes: Array(try encoder.encode(value)))
     }
 }
+
+extension Ledger {
+    /// Columns of `ledger l` that ``init(row:)`` reads, and the retired loss beside them.
+    static let columns: SQL = """
+        l.tests, l.alpha_spent, l.submitter_tests, l.evaluations, l.promotions, l.cool_downs, l.tenures, l.retired_loss
+        """
+
+    init(row: Row) throws {
+        self.init(
+            tests: try row["tests"], alphaSpent: try row["alpha_spent"],
+            submitterTests: try row.json("submitter_tests"), evaluations: try row["evaluations"],
+            promotions: try row["promotions"], coolDowns: try row.json("cool_downs"),
+            tenures: try row.json("tenures"))
+    }
+}

@@ -29,6 +29,8 @@ public struct EvaluationWorker: Service {
         public var pollInterval = Duration.milliseconds(100)
         /// Most memory for predictions kept between evaluations, in bytes.
         public var cacheBytes = 1 << 30
+        /// Most memory for cross-fitted sets kept between evaluations, in bytes.
+        public var fitCacheBytes = 256 << 20
 
         /// Creates a configuration.
         public init(name: String, threads: Int) {
@@ -41,6 +43,7 @@ public struct EvaluationWorker: Service {
     private let library: LightGBM
     private let configuration: Configuration
     private let inputs: InputCache
+    private let fits: FitCache
     private let logger: Logger
 
     /// Creates a worker.
@@ -49,6 +52,7 @@ public struct EvaluationWorker: Service {
         self.library = library
         self.configuration = configuration
         inputs = InputCache(store: store, capacityBytes: configuration.cacheBytes)
+        fits = FitCache(capacityBytes: configuration.fitCacheBytes)
         var logger = logger
         logger[metadataKey: "worker"] = "\(configuration.name)"
         self.logger = logger
@@ -95,7 +99,7 @@ public struct EvaluationWorker: Service {
         let outcome = try await withLease(claim) { board in
             let request = try await inputs.request(for: claim)
             return try await ComputeThread.run {
-                try Evaluator(library: library, threads: configuration.threads)
+                try Evaluator(library: library, threads: configuration.threads, cache: fits)
                     .evaluate(request, progress: board.post, isCancelled: board.isStopped)
             }
         }

@@ -27,8 +27,8 @@ actor InputCache {
         return EvaluationRequest(
             kind: claim.kind, challenger: claim.challenger, champion: claim.champion, candidates: candidates,
             validation: validation, epochSalt: claim.epochSalt, policy: claim.policy,
-            policyVersion: claim.policyVersion,
-            preset: claim.preset)
+            policyVersion: claim.policyVersion, preset: claim.preset, submitter: claim.submitter,
+            ledger: claim.ledger, retiredLoss: claim.retiredLoss, sealKey: claim.sealKey)
     }
 
     private func validationSet(for claim: RegistryStore.Claim) async throws -> ValidationSet {

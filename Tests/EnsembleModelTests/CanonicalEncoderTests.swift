@@ -53,11 +53,14 @@ struct CanonicalEncoderTests {
         let model = try ModelVersionID("minilm@3")
         var evidence = Evidence(
             kind: .admission, challenger: model, validation: .of("v"), epochSalt: "e1", rowCount: 2, groupCount: 2,
+            split: .init(openRows: 1, openGroups: 1, sealedRows: 1, sealedGroups: 1, searchedRows: 2), figures: .all,
+            submitter: "ann",
             inputs: [.init(model: model, predictions: .of("p"), cost: ModelCost(latencyNanoseconds: 5))],
             policy: Policy(), policyVersion: 1, library: .init(name: "LightGBM", version: "4.7.0", sha256: .of("l")),
-            preset: .small, presetLosses: ["small": 0.5], closeness: [], tried: [], ranking: [], membersBefore: [],
-            membersAfter: [model], verdict: .admit, reason: "", metrics: [], utilities: [], foldModels: [],
-            combiner: nil)
+            preset: .small, presetLosses: ["small": 0.5], closeness: [], tried: [], search: [], screen: nil,
+            quantile: nil, ranking: [], membersBefore: [], membersAfter: [model], verdict: .admit, reason: "",
+            warnings: [], ledgerBefore: Ledger(), ledgerAfter: Ledger(), metrics: [], utilities: [], foldModels: [],
+            combiner: nil, commitment: nil)
         let digest = try evidence.digest
         #expect(try evidence.digest == digest)
         evidence.presetLosses["small"] = 0.5.nextUp

@@ -21,7 +21,7 @@ struct AdmissionTests {
     private func evaluate(_ challenger: Candidate, champion: [Candidate]? = nil, budget: Budget) throws
         -> EvaluationOutcome
     {
-        let policy = Policy(budget: budget, preset: .auto)
+        let policy = Policy(admission: .shapleyTopK, preset: .auto, budget: budget)
         return try Evaluator(library: .load()).evaluate(
             task.admission(of: challenger, to: champion ?? self.champion, policy: policy))
     }

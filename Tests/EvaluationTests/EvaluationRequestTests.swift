@@ -57,7 +57,8 @@ struct EvaluationRequestTests {
             values: [nan, nan, nan, nan, 1, 0, 0, 0, 0.75, 0.25, 0, 0, nan, nan, nan, nan], classCount: 4)
 
         // Predicted a, b, b for labels a, a, b: F1 is 2/3 for a, 2/3 for b, 0 for c and d, which are absent.
-        let alone = ClassificationMetrics(first, validation: validation)
+        let alone = ClassificationMetrics(
+            averageOf: [first], rows: Array(0..<validation.rowCount), validation: validation)
         #expect(abs(alone.accuracy - 2.0 / 3) < 1e-15)
         #expect(abs(alone.macroF1 - 1.0 / 3) < 1e-15)
         #expect(abs(alone.weightedF1 - 2.0 / 3) < 1e-15)
@@ -65,12 +66,13 @@ struct EvaluationRequestTests {
         #expect(abs(alone.logLoss - (0.693147180559945 + 16.118095650958319 + 0.287682072451781) / 3) < 1e-12)
 
         // Averages over those present: (.5, .5), (.5, .5), (.5, .5); nobody covers the last row.
-        let average = ClassificationMetrics(averageOf: [first, second], validation: validation)
+        let average = ClassificationMetrics(
+            averageOf: [first, second], rows: Array(0..<validation.rowCount), validation: validation)
         #expect(abs(average.logLoss - 0.693147180559945) < 1e-12)
         #expect(abs(average.accuracy - 2.0 / 3) < 1e-15)
 
         // Shares with one added to each count: 3/8, 2/8, 2/8, 1/8.
-        let prior = ClassificationMetrics(classPriorOf: validation)
+        let prior = ClassificationMetrics(classPriorOf: validation, rows: Array(0..<validation.rowCount))
         #expect(prior.accuracy == 0.5)
         #expect(abs(prior.logLoss - (2 * 0.980829253011726 + 2 * 1.386294361119891) / 4) < 1e-12)
 

@@ -47,7 +47,7 @@ struct FoundingTests {
         #expect(noise.reason.contains("no better than the class prior"), "\(noise.reason)")
 
         let dear = try task.candidate("dear", skill: 1, cost: ModelCost(latencyNanoseconds: 3_000_000))
-        let refused = try found([dear], Policy(budget: Budget(latencyMilliseconds: 2), preset: .standard))
+        let refused = try found([dear], Policy(preset: .standard, budget: Budget(latencyMilliseconds: 2)))
         #expect(refused.verdict == .rejectBudget)
         #expect(refused.reason == "no set of candidates fits the budget of 6 members, 2.0 ms a row (parallel-max)")
     }
@@ -57,7 +57,7 @@ struct FoundingTests {
         let small = try MadeUpTask(rowCount: 150)
         let candidates = try (0..<17).map { try small.candidate("m\($0 + 10)", skill: 0.05 * Double($0)) }
         let outcome = try Evaluator(library: .load()).evaluate(
-            small.founding(candidates, policy: Policy(budget: Budget(members: 2), preset: .standard)))
+            small.founding(candidates, policy: Policy(preset: .standard, budget: Budget(members: 2))))
         #expect(outcome.verdict == .admit)
         #expect(outcome.membersAfter.count <= 2)
         let sets = outcome.evidence.tried.map(\.members)

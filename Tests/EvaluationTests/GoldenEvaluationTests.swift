@@ -27,7 +27,10 @@ struct GoldenEvaluationTests {
         let data = try SharedData.load(name)
         let monitor = Monitor(report: { _ in }, isCancelled: { false })
         let all = try Inputs(data.request(candidates: data.models))
-        let coalitions = try Coalitions(all, preset: .standard, library: .load(), threads: 1, monitor: monitor)
+        let cache = FitCache(capacityBytes: 1 << 30)
+        let settings = Coalitions.Settings(
+            preset: .standard, scope: .all, library: try .load(), threads: 1, cache: cache)
+        let coalitions = try Coalitions(all, settings: settings, monitor: monitor)
 
         let metrics = try coalitions.fit(data.models(data.golden["members"])).metrics
         #expect(metrics.logLoss.isClose(to: data.golden["oof"]["log_loss"]))
@@ -43,7 +46,10 @@ struct GoldenEvaluationTests {
 
         for golden in data.golden["founding"].array {
             let request = try data.request(candidates: data.models(golden["candidates"]), members: golden["budget"].int)
-            var search = try FoundingSearch(Inputs(request), coalitions: coalitions, parsimony: 0.5, monitor: monitor)
+            let settings = Coalitions.Settings(
+                preset: .standard, scope: .all, library: try .load(), threads: 1, cache: cache)
+            let coalitions = try Coalitions(Inputs(request), settings: settings, monitor: monitor)
+            var search = FoundingSearch(coalitions, parsimony: 0.5, monitor: monitor)
             let result = try #require(try search.run())
             #expect(result.members.members.map(\.name) == golden["members"].strings)
             #expect(result.best.members.map(\.name) == golden["best"].strings)
@@ -83,6 +89,7 @@ struct GoldenEvaluationTests {
         let judged = try data.models(golden["models"])
         var request = try data.request(candidates: judged, members: 7)
         request.kind = .admission
+        request.policy.admission = .shapleyTopK
         request.challenger = try data.model("cross_interaction")
         request.champion = judged.filter { $0 != request.challenger }
         let outcome = try Evaluator(library: .load()).evaluate(request)
@@ -104,7 +111,8 @@ extension SharedData {
             kind: .founding,
             candidates: try candidates.map { Candidate(id: $0, predictions: try #require(predictions[$0])) },
             validation: validation, epochSalt: golden["epoch"].string,
-            policy: Policy(budget: Budget(members: members), preset: .standard), policyVersion: 1)
+            policy: Policy(preset: .standard, budget: Budget(members: members)), policyVersion: 1,
+            submitter: "ann", sealKey: "key")
     }
 }
 

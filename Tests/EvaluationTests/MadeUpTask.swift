@@ -34,14 +34,15 @@ struct MadeUpTask {
     func founding(_ candidates: [Candidate], policy: Policy) -> EvaluationRequest {
         EvaluationRequest(
             kind: .founding, candidates: candidates, validation: validation, epochSalt: "e1", policy: policy,
-            policyVersion: 3)
+            policyVersion: 3, submitter: "ann", sealKey: "key")
     }
 
     func admission(of challenger: Candidate, to champion: [Candidate], policy: Policy) -> EvaluationRequest {
         EvaluationRequest(
             kind: .admission, challenger: challenger.id, champion: champion.map(\.id),
             candidates: champion + [challenger],
-            validation: validation, epochSalt: "e1", policy: policy, policyVersion: 3, preset: .standard)
+            validation: validation, epochSalt: "e1", policy: policy, policyVersion: 3, preset: .standard,
+            submitter: "ann", sealKey: "key")
     }
 }
 

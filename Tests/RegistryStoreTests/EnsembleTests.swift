@@ -8,7 +8,7 @@ import Testing
     @Test func creatingAgainWithTheSameContentGivesTheSame() async throws {
         try await StoreFixture.with { fixture in
             let validation = try StoreFixture.validation(rows: 5)
-            let policy = Policy(budget: Budget(members: 3, latencyMilliseconds: 12.5), parsimony: 0.1 + 0.2)
+            let policy = Policy(parsimony: 0.1 + 0.2, budget: Budget(members: 3, latencyMilliseconds: 12.5))
             let first = try await fixture.store.createEnsemble(
                 name: "e", description: "words", validation: validation, policy: policy, actor: "ann")
             let again = try await fixture.store.createEnsemble(

@@ -23,18 +23,23 @@ extension RegistryStore.Claim {
                 UtilityScore(model: model, kind: .shapleyAbs, value: 0.1 + 0.2, standardError: 0.01),
             ]
         }
+        var ledgerAfter = ledger
+        ledgerAfter.complete(verdict, before: champion, after: after, coolDown: 5)
         let evidence = Evidence(
             kind: kind, challenger: challenger, validation: validation, epochSalt: epochSalt, rowCount: 4,
             groupCount: 2,
+            split: .init(openRows: 1, openGroups: 1, sealedRows: 3, sealedGroups: 1, searchedRows: 4), figures: .all,
+            submitter: submitter,
             inputs: candidates.map { .init(model: $0.model, predictions: $0.predictions, cost: $0.cost) },
             policy: policy,
             policyVersion: policyVersion, library: .init(name: "lightgbm", version: "4.7.0", sha256: .of("library")),
-            preset: preset ?? .small, presetLosses: [:], closeness: [], tried: [], ranking: [], membersBefore: champion,
-            membersAfter: after, verdict: verdict, reason: "made up", metrics: metrics, utilities: utilities,
-            foldModels: [],
-            combiner: combiner?.digest)
+            preset: preset ?? .small, presetLosses: [:], closeness: [], tried: [], search: [], screen: nil,
+            quantile: nil, ranking: [], membersBefore: champion, membersAfter: after, verdict: verdict,
+            reason: "made up", warnings: [], ledgerBefore: ledger, ledgerAfter: ledgerAfter, metrics: metrics,
+            utilities: utilities, foldModels: [], combiner: combiner?.digest, commitment: nil)
         return EvaluationOutcome(
             verdict: verdict, reason: "made up", membersBefore: champion, membersAfter: after, retired: retired,
-            preset: preset ?? .small, metrics: metrics, utilities: utilities, evidence: evidence, combiner: combiner)
+            preset: preset ?? .small, metrics: metrics, utilities: utilities, evidence: evidence,
+            sealed: nil, ledger: ledgerAfter, retiredLoss: retiredLoss, combiner: combiner)
     }
 }

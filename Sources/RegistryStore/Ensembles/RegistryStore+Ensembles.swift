@@ -31,6 +31,7 @@ extension RegistryStore {
                 INSERT INTO epoch (ensemble_id, number, validation_set_id, salt)
                 VALUES (\(id), 1, \(set), \(validation.epochSalt))
                 """,
+                "INSERT INTO ledger (ensemble_id, epoch) VALUES (\(id), 1)",
                 "INSERT INTO ensemble_head (ensemble_id, epoch, policy_version) VALUES (\(id), 1, 1)",
             ])
             try await Self.audit(

@@ -41,7 +41,15 @@ extension RegistryStore {
         /// Fixed by the founding; nil before it.
         public var preset: Policy.Preset?
         public var epochSalt: String
+        /// The epoch's secret, for commitments.
+        public var sealKey: String
         /// SHA-256 of the validation set.
         public var validation: ContentDigest
+        /// Who asked for the evaluation.
+        public var submitter: String
+        /// What the epoch has spent.
+        public var ledger: Ledger
+        /// Loss given up by retirements in the epoch, in nats.
+        public var retiredLoss: Double
     }
 }

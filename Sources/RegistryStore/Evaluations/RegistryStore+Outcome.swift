@@ -16,6 +16,8 @@ extension RegistryStore {
         let metrics = try JSON(encoding: outcome.metrics)
         let evidence = try JSON(encoding: outcome.evidence).bytes
         let digest = try outcome.evidence.digest
+        let sealed = try outcome.sealed.map { try JSON(encoding: $0).bytes }
+        let ledger = try JSON(encoding: outcome.ledger)
         try await transaction { connection in
             guard try await Self.lockForCompletion(claim, on: connection) else { return }
             if let combiner = outcome.combiner {
@@ -30,11 +32,13 @@ extension RegistryStore {
             try await connection.execute(
                 """
                 INSERT INTO evaluation_outcome (evaluation_id, verdict, reason, preset, members_before, members_after,
-                                                retired, judged, metrics, evidence, evidence_sha256, combiner_sha256,
-                                                worker, program_version, seconds)
+                                                retired, judged, metrics, evidence, evidence_sha256, sealed_evidence,
+                                                sealed_sha256, ledger, retired_loss, combiner_sha256, worker,
+                                                program_version, seconds)
                 VALUES (\(claim.evaluation), \(outcome.verdict.rawValue), \(outcome.reason), \(outcome.preset.rawValue),
                         \(outcome.membersBefore.texts), \(outcome.membersAfter.texts), \(outcome.retired.texts),
                         \(outcome.evidence.inputs.map(\.model).texts), \(metrics), \(evidence), \(digest.hex),
+                        \(sealed), \(outcome.evidence.commitment?.hex), \(ledger), \(outcome.retiredLoss),
                         \(outcome.combiner?.digest.hex), \(worker), \(programVersion), \(seconds))
                 """)
             try await Self.insert(outcome.utilities, evaluation: claim.evaluation, on: connection)
@@ -80,6 +84,7 @@ extension RegistryStore {
         let before = Set(outcome.membersBefore)
         let after = Set(outcome.membersAfter)
         let evidence = outcome.evidence
+        let commitment = try outcome.sealed?.digest
         let rules: [(String, Bool)] = [
             ("members before", outcome.membersBefore == claim.champion && evidence.membersBefore == claim.champion),
             ("members after", after.isSubset(of: candidates) && outcome.membersAfter == after.sorted()),
@@ -94,7 +99,11 @@ extension RegistryStore {
             ("unchanged champion", outcome.verdict.isAdmission || outcome.membersAfter == outcome.membersBefore),
             ("verdict", evidence.verdict == outcome.verdict && evidence.reason == outcome.reason),
             ("retirement", claim.kind == .founding || (outcome.verdict == .admitRetire) == !outcome.retired.isEmpty),
-            ("preset", outcome.preset != .auto && (claim.preset ?? outcome.preset) == outcome.preset),
+            ("preset", outcome.preset != .auto && outcome.preset == claim.expectedPreset ?? outcome.preset),
+            ("commitment", commitment == evidence.commitment),
+            ("ledger", evidence.ledgerBefore == claim.ledger && evidence.ledgerAfter == outcome.ledger),
+            ("retired loss", outcome.retiredLoss >= claim.retiredLoss),
+            ("submitter", evidence.submitter == claim.submitter),
             ("validation set", evidence.validation == claim.validation && evidence.epochSalt == claim.epochSalt),
             ("policy", evidence.policy == claim.policy && evidence.policyVersion == claim.policyVersion),
             ("inputs", Set(evidence.inputs.map(\.model)) == candidates),
@@ -115,6 +124,11 @@ extension RegistryStore {
                 .corrupt, "the outcome of evaluation \(claim.evaluation) contradicts its claim or itself: \(broken.0)")
         }
     }
+}
+
+extension RegistryStore.Claim {
+    /// The preset of the policy, or the one that the epoch's founding fixed; nil when the evaluation chooses it.
+    fileprivate var expectedPreset: Policy.Preset? { policy.preset == .auto ? preset : policy.preset }
 }
 
 extension [ModelVersionID] {

@@ -101,15 +101,17 @@ extension RegistryStore {
         UPDATE evaluation v
         SET state = 'evaluating', attempt = v.attempt + 1, fence_token = nextval('fence_token'), worker = \(worker),
             lease_expires_at = now() + \(lease.seconds) * interval '1 second', progress = NULL, started_at = now(),
-            against_sequence = h.sequence, against_epoch = h.epoch, against_policy_version = h.policy_version
-        FROM c, ensemble_head h
+            against_sequence = h.sequence, against_epoch = h.epoch, against_policy_version = h.policy_version,
+            against_ledger_revision = l.revision
+        FROM c, ensemble_head h JOIN ledger l ON l.ensemble_id = h.ensemble_id AND l.epoch = h.epoch
         WHERE v.id = c.id AND h.ensemble_id = v.ensemble_id
-        RETURNING v.id, v.ensemble_id, v.kind, v.submission_id, v.fence_token, v.attempt, v.against_sequence,
-                  v.against_epoch, v.against_policy_version
+        RETURNING v.id, v.ensemble_id, v.kind, v.submission_id, v.fence_token, v.attempt, v.requested_by,
+                  v.against_sequence, v.against_epoch, v.against_policy_version, \(Ledger.columns)
         """
     }
 
-    /// Reads what the evaluation is against: by the numbers recorded with the claim, of rows that never change.
+    /// Reads what the evaluation is against: by the numbers recorded with the claim, of rows that never change. The
+    /// ledger comes with the claim itself, which recorded its revision.
     private static func claim(_ claimed: Row, on connection: Connection) async throws -> Claim {
         let ensemble: Int64 = try claimed["ensemble_id"]
         let submission: Int64? = try claimed["submission_id"]
@@ -118,7 +120,7 @@ extension RegistryStore {
         let policyVersion: Int = try claimed["against_policy_version"]
         let rows = try await connection.query(
             """
-            SELECT e.name, p.policy, ep.salt, ep.preset, vs.sha256, pr.members,
+            SELECT e.name, p.policy, ep.salt, ep.preset, ep.seal_key, vs.sha256, pr.members,
                    (SELECT m.reference FROM submission s JOIN model_version m ON m.id = s.model_version_id
                     WHERE s.id = \(submission)) AS challenger
             FROM ensemble e
@@ -146,7 +148,9 @@ extension RegistryStore {
             evaluation: try claimed["id"], fenceToken: try claimed["fence_token"], attempt: try claimed["attempt"],
             ensemble: try row["name"], epoch: epoch, sequence: sequence, kind: kind, challenger: challenger,
             champion: champion, candidates: candidates, policy: try row.json("policy"), policyVersion: policyVersion,
-            preset: try row.optional("preset"), epochSalt: try row["salt"], validation: try row.digest("sha256"))
+            preset: try row.optional("preset"), epochSalt: try row["salt"], sealKey: try row["seal_key"],
+            validation: try row.digest("sha256"), submitter: try claimed["requested_by"],
+            ledger: try Ledger(row: claimed), retiredLoss: try claimed["retired_loss"])
     }
 
     private static func candidates(

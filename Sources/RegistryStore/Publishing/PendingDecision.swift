@@ -23,6 +23,10 @@ struct PendingDecision: Sendable {
     let combiner: Manifest.CombinerReference?
     /// Rows to check a scorer of the combiner with.
     let golden: GoldenRows?
+    /// The epoch's ledger after it, as JSON.
+    let ledger: Ledger?
+    let retiredLoss: Double?
+    let ledgerRevision: Int?
     private let sequence: Int
     private let epoch: Int
     private let policyVersion: Int
@@ -32,7 +36,7 @@ struct PendingDecision: Sendable {
         try await connection.query(
             """
             SELECT v.id, v.fence_token, v.kind, v.submission_id, v.requested_by, v.against_sequence, v.against_epoch,
-                   v.against_policy_version, p.policy, o.verdict, o.reason, o.preset, o.members_before, o.members_after,
+                   v.against_policy_version, v.against_ledger_revision, o.ledger, o.retired_loss, p.policy, o.verdict, o.reason, o.preset, o.members_before, o.members_after,
                    o.retired, o.judged, o.evidence_sha256, c.sha256 AS combiner, c.bytes, c.trees,
                    c.golden
             FROM evaluation v
@@ -64,6 +68,10 @@ struct PendingDecision: Sendable {
             Manifest.CombinerReference(sha256: $0, bytes: try row["bytes"], trees: try row["trees"])
         }
         golden = combiner == nil ? nil : try row.json("golden", as: GoldenRows.self)
+        ledgerRevision = try row["against_ledger_revision"]
+        let stored: JSON? = try row["ledger"]
+        ledger = stored == nil ? nil : try row.json("ledger")
+        retiredLoss = try row["retired_loss"]
         sequence = try row["against_sequence"]
         epoch = try row["against_epoch"]
         policyVersion = try row["against_policy_version"]
@@ -72,15 +80,13 @@ struct PendingDecision: Sendable {
     var joined: [ModelVersionID] { after.filter { !before.contains($0) } }
 
     var promotionKind: PromotionKind {
-        switch (kind, verdict) {
-        case (.founding, _): .founding
-        case (.admission, .admitRetire): .admitRetire
-        case (.admission, _): .admit
-        }
+        if before.isEmpty { return .founding }
+        return verdict == .admitRetire ? .admitRetire : .admit
     }
 
     /// What has changed since the evaluation began, in words; nil when nothing has.
-    func change(against head: EnsembleHead) -> String? {
+    func change(against head: EnsembleHead, ledgerRevision: Int) -> String? {
+        if self.ledgerRevision != ledgerRevision { return "the ledger has changed" }
         if head.sequence != sequence { return "the champion changed from manifest \(sequence) to \(head.sequence)" }
         if head.epoch != epoch { return "epoch \(head.epoch) has begun" }
         if head.policyVersion != policyVersion {

@@ -30,7 +30,8 @@ extension RegistryStore {
                 guard let head = try await EnsembleHead.of(evaluation: evaluation, lock: .update, on: connection),
                     let pending = try await PendingDecision.read(evaluation, on: connection)
                 else { return .gone }
-                if let change = pending.change(against: head) {
+                let revision = try await Self.lockLedger(of: head, on: connection)
+                if let change = pending.change(against: head, ledgerRevision: revision) {
                     try await Self.requeue(evaluation, on: connection)
                     return .requeued(reason: change)
                 }
@@ -75,6 +76,7 @@ extension RegistryStore {
         let manifest =
             pending.verdict.isAdmission
             ? try await promote(pending, head, decision: decision, now: now, on: connection) : nil
+        try await book(pending, head, on: connection)
         try await expectOne(
             """
             UPDATE evaluation SET state = 'decided', finished_at = \(now)
@@ -88,6 +90,38 @@ extension RegistryStore {
                 "manifest": manifest.map { .string($0.hex) } ?? .null,
             ], on: connection)
         return manifest == nil ? .decidedWithoutPromotion : .published(sequence: head.sequence + 1)
+    }
+
+    /// The revision of the epoch's ledger, which stays as it is until the end of the transaction.
+    private static func lockLedger(of head: EnsembleHead, on connection: Connection) async throws -> Int {
+        let rows = try await connection.query(
+            """
+            SELECT revision FROM ledger WHERE ensemble_id = \(head.ensembleID) AND epoch = \(head.epoch) FOR UPDATE
+            """)
+        guard let revision: Int = try rows.first?["revision"] else {
+            throw StoreError(
+                .corrupt, "epoch \(head.epoch) of '\(head.ensemble)' has no ledger; restore it from a backup")
+        }
+        return revision
+    }
+
+    /// Writes the ledger after the evaluation: with its verdict or not at all.
+    private static func book(
+        _ pending: PendingDecision, _ head: EnsembleHead, on connection: Connection
+    ) async throws {
+        guard let ledger = pending.ledger, let retiredLoss = pending.retiredLoss else {
+            throw StoreError(.corrupt, "evaluation \(pending.evaluation) was stored without a ledger")
+        }
+        try await expectOne(
+            """
+            UPDATE ledger
+            SET revision = revision + 1, tests = \(ledger.tests), alpha_spent = \(ledger.alphaSpent),
+                submitter_tests = \(JSON(encoding: ledger.submitterTests)), evaluations = \(ledger.evaluations),
+                promotions = \(ledger.promotions), cool_downs = \(JSON(encoding: ledger.coolDowns)),
+                tenures = \(JSON(encoding: ledger.tenures)), retired_loss = \(retiredLoss)
+            WHERE ensemble_id = \(head.ensembleID) AND epoch = \(head.epoch)
+              AND revision = \(pending.ledgerRevision)
+            """, on: connection)
     }
 
     /// Writes the next manifest and moves the head to it.
@@ -118,7 +152,7 @@ extension RegistryStore {
             UPDATE ensemble_head SET sequence = \(manifest.sequence)
             WHERE ensemble_id = \(head.ensembleID) AND generation = \(head.generation) AND sequence = \(head.sequence)
             """, on: connection)
-        if pending.kind == .founding { try await found(pending, head, on: connection) }
+        if pending.promotionKind == .founding { try await found(pending, head, on: connection) }
         _ = try await connection.query("SELECT pg_notify(\(promotionChannel), '')")
         return digest
     }
