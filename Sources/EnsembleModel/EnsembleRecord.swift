@@ -52,6 +52,8 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
     public var manifest: ContentDigest?
     /// The champion's members, in model order.
     public var members: [ModelVersionID]
+    /// What the epoch has spent, and has left under the policy.
+    public var ledger: LedgerRecord
     /// Model versions with usable predictions in this epoch, members among them.
     public var candidateCount: Int
     public var createdAt: Date
@@ -59,8 +61,8 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
 
     public init(
         name: String, description: String, classes: [String], epoch: Epoch, policy: Policy, policyVersion: Int,
-        sequence: Int,
-        manifest: ContentDigest?, members: [ModelVersionID], candidateCount: Int, createdAt: Date, createdBy: String
+        sequence: Int, manifest: ContentDigest?, members: [ModelVersionID], ledger: LedgerRecord, candidateCount: Int,
+        createdAt: Date, createdBy: String
     ) {
         self.name = name
         self.description = description
@@ -71,13 +73,14 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
         self.sequence = sequence
         self.manifest = manifest
         self.members = members
+        self.ledger = ledger
         self.candidateCount = candidateCount
         self.createdAt = createdAt
         self.createdBy = createdBy
     }
 
     enum CodingKeys: String, CodingKey {
-        case name, description, classes, epoch, policy, sequence, manifest, members
+        case name, description, classes, epoch, policy, sequence, manifest, members, ledger
         case policyVersion = "policy_version"
         case candidateCount = "candidates"
         case createdAt = "created_at"

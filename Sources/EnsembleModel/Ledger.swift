@@ -58,6 +58,11 @@ extension Ledger {
         coolDowns[model.name].map { $0 >= evaluations } ?? false
     }
 
+    /// Model names that are held now, with the evaluations to be completed before they are judged again.
+    public var coolDownsLeft: [String: Int] {
+        coolDowns.filter { $0.value >= evaluations }.mapValues { $0 + 1 - evaluations }
+    }
+
     /// Completed evaluations since a member joined; all of them for one whose joining is not on record.
     public func tenure(of member: ModelVersionID) -> Int { evaluations - tenures[member.description, default: 0] }
 

@@ -90,6 +90,19 @@ public struct Policy: Hashable, Sendable, Codable {
         try retirement.validate()
     }
 
+    /// Checks that it can be followed on a validation set.
+    ///
+    /// - Throws: ``EnsembleModelError`` with code `invalidPolicy` when it asks for columns of groups and every group is
+    ///   a single row: a row's deviation from itself is 0.
+    public func validate(rowCount: Int, groupCount: Int) throws(EnsembleModelError) {
+        guard columns != .probabilityAndGroup || groupCount < rowCount else {
+            throw EnsembleModelError(
+                .invalidPolicy,
+                "columns: probability+group needs groups of several rows, and every group of the validation set is a "
+                    + "single row; use columns: probability")
+        }
+    }
+
     static func check<Value: Comparable>(
         _ name: String, _ value: Value, in range: ClosedRange<Value>
     ) throws(EnsembleModelError) {

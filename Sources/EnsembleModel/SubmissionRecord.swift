@@ -93,12 +93,15 @@ public struct SubmissionRecord: Hashable, Sendable, Codable {
     public var state: WorkState
     /// The newest evaluation of this submission.
     public var evaluation: EvaluationRecord?
+    /// Decisions that held it back, the newest evaluation's among them.
+    public var holdCount: Int
     public var submittedBy: String
     public var createdAt: Date
 
     public init(
         id: Int64, ensemble: String, epoch: Int, model: ModelVersionID, predictions: ContentDigest, rowCount: Int,
-        missingRowCount: Int, state: WorkState, evaluation: EvaluationRecord?, submittedBy: String, createdAt: Date
+        missingRowCount: Int, state: WorkState, evaluation: EvaluationRecord?, holdCount: Int, submittedBy: String,
+        createdAt: Date
     ) {
         self.id = id
         self.ensemble = ensemble
@@ -109,6 +112,7 @@ public struct SubmissionRecord: Hashable, Sendable, Codable {
         self.missingRowCount = missingRowCount
         self.state = state
         self.evaluation = evaluation
+        self.holdCount = holdCount
         self.submittedBy = submittedBy
         self.createdAt = createdAt
     }
@@ -117,6 +121,7 @@ public struct SubmissionRecord: Hashable, Sendable, Codable {
         case id, ensemble, epoch, model, predictions, state, evaluation
         case rowCount = "rows"
         case missingRowCount = "missing_rows"
+        case holdCount = "holds"
         case submittedBy = "submitted_by"
         case createdAt = "created_at"
     }
