@@ -1,4 +1,8 @@
--- The gated rule: what an epoch has spent, what sealed rows said, verdicts that hold a submission back.
+-- The gated rule: what an epoch has spent, what sealed rows said, verdicts that hold a submission back; policies that
+-- change.
+
+-- Why the policy was changed.
+ALTER TABLE policy_version ADD COLUMN reason text NOT NULL DEFAULT '' CHECK (length(reason) <= 2000);
 
 -- The secret of an epoch: makes commitments to sealed figures hide them.
 ALTER TABLE epoch ADD COLUMN seal_key text NOT NULL
@@ -24,12 +28,14 @@ CREATE TABLE ledger (
 );
 INSERT INTO ledger (ensemble_id, epoch) SELECT ensemble_id, number FROM epoch;
 
--- What was spent stays spent.
+-- What was spent stays spent, by the epoch and by each submitter.
 CREATE FUNCTION refuse_refund() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' OR NEW.revision <> OLD.revision + 1 OR NEW.tests < OLD.tests
        OR NEW.alpha_spent < OLD.alpha_spent OR NEW.evaluations < OLD.evaluations
-       OR NEW.retired_loss < OLD.retired_loss THEN
+       OR NEW.promotions < OLD.promotions OR NEW.retired_loss < OLD.retired_loss
+       OR EXISTS (SELECT FROM jsonb_each_text(OLD.submitter_tests) AS spent (submitter, tests)
+                  WHERE coalesce((NEW.submitter_tests ->> spent.submitter)::integer, 0) < spent.tests::integer) THEN
         RAISE EXCEPTION 'a ledger gives nothing back' USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
@@ -53,8 +59,22 @@ ALTER TABLE evaluation_outcome
     -- The ledger to publish; NULL in outcomes from before there were ledgers.
     ADD COLUMN ledger jsonb,
     ADD COLUMN retired_loss double precision CHECK (retired_loss >= 0),
+    -- A hold decides nothing on the merits: the submission may be evaluated again.
+    ADD COLUMN is_hold boolean NOT NULL GENERATED ALWAYS AS (starts_with(verdict, 'HOLD_')) STORED,
+    ADD UNIQUE (evaluation_id, is_hold),
     ADD CHECK ((sealed_evidence IS NULL) = (sealed_sha256 IS NULL)),
     ADD CHECK ((ledger IS NULL) = (retired_loss IS NULL));
+
+-- A submission has one evaluation at a time, and one decision on the merits.
+ALTER TABLE evaluation DROP CONSTRAINT evaluation_submission_id_key;
+CREATE UNIQUE INDEX evaluation_one_open_of_submission ON evaluation (submission_id) WHERE state <> 'decided';
+CREATE INDEX evaluation_of_submission ON evaluation (submission_id, id);
+ALTER TABLE decision
+    DROP CONSTRAINT decision_submission_id_key,
+    ADD COLUMN is_hold boolean NOT NULL DEFAULT false,
+    ADD FOREIGN KEY (evaluation_id, is_hold) REFERENCES evaluation_outcome (evaluation_id, is_hold);
+CREATE UNIQUE INDEX decision_on_the_merits ON decision (submission_id) WHERE NOT is_hold;
+CREATE INDEX decision_of_submission ON decision (submission_id);
 
 ALTER TABLE promotion
     DROP CONSTRAINT promotion_admission_check,

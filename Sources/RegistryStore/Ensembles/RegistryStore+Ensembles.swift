@@ -6,12 +6,13 @@ extension RegistryStore {
     ///
     /// - Returns: the ensemble, and whether it was created now; false when it was created before with the same content.
     /// - Throws: ``StoreError`` with code `ensembleExists` when it was created with other content;
-    ///   `EnsembleModelError` for a name or a policy that is not valid.
+    ///   `EnsembleModelError` for a name or a policy that is not valid, or one that cannot be followed on these rows.
     public func createEnsemble(
         name: String, description: String, validation: ValidationSet, policy: Policy, actor: String
     ) async throws -> (record: EnsembleRecord, created: Bool) {
         try Name.check(name, as: "ensemble")
         try policy.validate()
+        try policy.validate(rowCount: validation.rowCount, groupCount: validation.groupNames.count)
         let digest = validation.digest
         let created = try await transaction { connection in
             let rows = try await connection.query(
@@ -100,12 +101,13 @@ extension EnsembleRecord {
         """
         SELECT e.name, e.description, e.classes, e.created_at, e.created_by, h.sequence, h.policy_version, p.policy,
                ep.number, ep.salt, ep.preset, ep.started_at, v.sha256 AS validation, v.row_count, v.group_count,
-               v.slice_count, m.sha256 AS manifest, pr.members,
+               v.slice_count, m.sha256 AS manifest, pr.members, \(Ledger.columns),
                (SELECT count(*) FROM submission s WHERE s.ensemble_id = e.id AND s.epoch = h.epoch) AS candidates
         FROM ensemble e
         JOIN ensemble_head h ON h.ensemble_id = e.id
         JOIN policy_version p ON p.ensemble_id = e.id AND p.version = h.policy_version
         JOIN epoch ep ON ep.ensemble_id = e.id AND ep.number = h.epoch
+        JOIN ledger l ON l.ensemble_id = e.id AND l.epoch = h.epoch
         JOIN validation_set v ON v.id = ep.validation_set_id
         LEFT JOIN manifest m ON m.ensemble_id = e.id AND m.sequence = h.sequence
         LEFT JOIN promotion pr ON pr.ensemble_id = e.id AND pr.sequence = h.sequence
@@ -118,10 +120,12 @@ extension EnsembleRecord {
             number: try row["number"], validation: try row.digest("validation"), salt: try row["salt"],
             rowCount: try row["row_count"], groupCount: try row["group_count"], sliceCount: try row["slice_count"],
             preset: try row.optional("preset"), startedAt: try row["started_at"])
+        let policy: Policy = try row.json("policy")
         self.init(
             name: try row["name"], description: try row["description"], classes: try row["classes"], epoch: epoch,
-            policy: try row.json("policy"), policyVersion: try row["policy_version"], sequence: try row["sequence"],
+            policy: policy, policyVersion: try row["policy_version"], sequence: try row["sequence"],
             manifest: try row.optionalDigest("manifest"), members: try row.models("members"),
+            ledger: LedgerRecord(try Ledger(row: row), gate: policy.gate),
             candidateCount: try row["candidates"], createdAt: try row["created_at"], createdBy: try row["created_by"])
     }
 }

@@ -17,11 +17,12 @@ extension RegistryStore {
 
     /// Queues the founding of an ensemble; one that is under way is returned as it is.
     ///
-    /// - Throws: ``StoreError`` with code `ensembleNotFound`, `alreadyFounded` or `noCandidates`.
+    /// - Throws: ``StoreError`` with code `ensembleNotFound`, `alreadyFounded` or `noCandidates`; `conflict` when the
+    ///   policy lets the first submission found it.
     public func requestFounding(ensemble: String, actor: String) async throws -> EvaluationRecord {
         try await transaction { connection in
             let head = try await EnsembleHead.read(ensemble, lock: .update, on: connection)
-            try Self.checkNotFounded(head)
+            try await Self.checkMayFound(head, on: connection)
             let open = try await connection.query(
                 EvaluationRecord.select(
                     """
@@ -48,15 +49,18 @@ extension RegistryStore {
 
     /// Queues a failed or cancelled evaluation again, with all its attempts.
     ///
-    /// - Throws: ``StoreError`` with code `notFound`; `alreadyFounded`; `conflict` when it has not failed, or its
-    ///   epoch is over.
+    /// - Throws: ``StoreError`` with code `notFound`; `alreadyFounded`; `conflict` when it has not failed, its epoch is
+    ///   over, or the policy founds in another way now.
     public func retry(evaluation id: Int64, actor: String) async throws -> EvaluationRecord {
         try await transaction { connection in
             guard let head = try await EnsembleHead.of(evaluation: id, lock: .share, on: connection) else {
                 throw StoreError.notFound("evaluation", id)
             }
             let record = try await Self.evaluation(id, on: connection)
-            if record.kind == .founding { try Self.checkNotFounded(head) }
+            switch record.kind {
+            case .founding: try await Self.checkMayFound(head, on: connection)
+            case .admission: try await Self.checkMayAdmit(head, on: connection)
+            }
             let rows = try await connection.query(
                 """
                 SELECT v.id FROM evaluation v LEFT JOIN submission s ON s.id = v.submission_id
@@ -115,12 +119,26 @@ extension RegistryStore {
         return try EvaluationRecord(row: row)
     }
 
-    private static func checkNotFounded(_ head: EnsembleHead) throws {
+    private static func checkMayFound(_ head: EnsembleHead, on connection: Connection) async throws {
         if head.sequence > 0 {
             throw StoreError(
                 .alreadyFounded, "ensemble '\(head.ensemble)' is founded; newcomers are evaluated as they are submitted"
             )
         }
+        if try await policy(of: head, on: connection).founding == .first {
+            throw StoreError(
+                .conflict,
+                "the policy of '\(head.ensemble)' says founding: first, so the first submission that beats the class "
+                    + "prior founds it; submit a model, or set founding: round")
+        }
+    }
+
+    private static func checkMayAdmit(_ head: EnsembleHead, on connection: Connection) async throws {
+        guard head.sequence == 0, try await policy(of: head, on: connection).founding == .round else { return }
+        throw StoreError(
+            .conflict,
+            "ensemble '\(head.ensemble)' is not founded, and its policy says founding: round; the submission waits as "
+                + "a candidate for `registry ensembles found \(head.ensemble)`")
     }
 }
 

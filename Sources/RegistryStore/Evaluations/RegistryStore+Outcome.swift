@@ -102,6 +102,7 @@ extension RegistryStore {
             ("preset", outcome.preset != .auto && outcome.preset == claim.expectedPreset ?? outcome.preset),
             ("commitment", commitment == evidence.commitment),
             ("ledger", evidence.ledgerBefore == claim.ledger && evidence.ledgerAfter == outcome.ledger),
+            ("ledger of a hold", !outcome.verdict.isHold || outcome.ledger == claim.ledger),
             ("retired loss", outcome.retiredLoss >= claim.retiredLoss),
             ("submitter", evidence.submitter == claim.submitter),
             ("validation set", evidence.validation == claim.validation && evidence.epochSalt == claim.epochSalt),

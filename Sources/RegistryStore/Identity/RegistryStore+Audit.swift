@@ -37,7 +37,9 @@ extension AuditEvent {
 /// What is audited, by its stored name.
 enum AuditAction: String {
     case createEnsemble = "ensemble.create"
+    case setPolicy = "policy.set"
     case submit = "submission.create"
+    case resubmit = "submission.repeat"
     case requestFounding = "founding.request"
     case retry = "evaluation.retry"
     case cancel = "evaluation.cancel"

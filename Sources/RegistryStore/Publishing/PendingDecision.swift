@@ -23,9 +23,10 @@ struct PendingDecision: Sendable {
     let combiner: Manifest.CombinerReference?
     /// Rows to check a scorer of the combiner with.
     let golden: GoldenRows?
-    /// The epoch's ledger after it, as JSON.
+    /// The epoch's ledger after it; nil in outcomes from before there were ledgers.
     let ledger: Ledger?
     let retiredLoss: Double?
+    /// Revision of the ledger evaluated against.
     let ledgerRevision: Int?
     private let sequence: Int
     private let epoch: Int
@@ -36,9 +37,9 @@ struct PendingDecision: Sendable {
         try await connection.query(
             """
             SELECT v.id, v.fence_token, v.kind, v.submission_id, v.requested_by, v.against_sequence, v.against_epoch,
-                   v.against_policy_version, v.against_ledger_revision, o.ledger, o.retired_loss, p.policy, o.verdict, o.reason, o.preset, o.members_before, o.members_after,
-                   o.retired, o.judged, o.evidence_sha256, c.sha256 AS combiner, c.bytes, c.trees,
-                   c.golden
+                   v.against_policy_version, v.against_ledger_revision, o.ledger, o.retired_loss, p.policy,
+                   o.verdict, o.reason, o.preset, o.members_before, o.members_after, o.retired, o.judged,
+                   o.evidence_sha256, c.sha256 AS combiner, c.bytes, c.trees, c.golden
             FROM evaluation v
             JOIN evaluation_outcome o ON o.evaluation_id = v.id
             JOIN policy_version p ON p.ensemble_id = v.ensemble_id AND p.version = v.against_policy_version

@@ -66,8 +66,9 @@ extension RegistryStore {
     ) async throws -> Publication {
         let rows = try await connection.query(
             """
-            INSERT INTO decision (ensemble_id, evaluation_id, submission_id, policy_version, decided_at)
-            VALUES (\(head.ensembleID), \(pending.evaluation), \(pending.submission), \(head.policyVersion), \(now))
+            INSERT INTO decision (ensemble_id, evaluation_id, submission_id, policy_version, is_hold, decided_at)
+            VALUES (\(head.ensembleID), \(pending.evaluation), \(pending.submission), \(head.policyVersion),
+                    \(pending.verdict.isHold), \(now))
             RETURNING id
             """)
         guard let decision: Int64 = try rows.first?["id"] else {
@@ -190,15 +191,7 @@ extension RegistryStore {
             UPDATE epoch SET preset = \(pending.preset.rawValue)
             WHERE ensemble_id = \(head.ensembleID) AND number = \(head.epoch) AND preset IS NULL
             """, on: connection)
-        try await connection.execute(
-            """
-            INSERT INTO evaluation (ensemble_id, kind, submission_id, requested_by)
-            SELECT s.ensemble_id, 'admission', s.id, s.submitted_by
-            FROM submission s JOIN model_version m ON m.id = s.model_version_id
-            WHERE s.ensemble_id = \(head.ensembleID) AND s.epoch = \(head.epoch)
-              AND m.reference <> ALL (\(pending.judged))
-            ORDER BY s.id
-            """)
+        try await queueWithoutEvaluation(head, besides: pending.judged, on: connection)
     }
 
     private static func expectOne(_ statement: SQL, on connection: Connection) async throws {

@@ -81,11 +81,14 @@ extension SubmissionRecord {
     static func select(_ rest: SQL) -> SQL {
         """
         SELECT s.id, e.name AS ensemble, s.epoch, m.reference, s.predictions_sha256, s.row_count, s.missing_row_count,
-               s.submitted_by, s.created_at, \(ModelVersionRow.columns), \(EvaluationRecord.columns)
+               s.submitted_by, s.created_at, \(ModelVersionRow.columns), \(EvaluationRecord.columns),
+               (SELECT count(*) FROM decision held WHERE held.submission_id = s.id AND held.is_hold) AS holds
         FROM submission s
         JOIN ensemble e ON e.id = s.ensemble_id
         JOIN model_version m ON m.id = s.model_version_id
-        LEFT JOIN evaluation v ON v.submission_id = s.id
+        LEFT JOIN LATERAL (
+            SELECT * FROM evaluation WHERE submission_id = s.id ORDER BY id DESC LIMIT 1
+        ) AS v ON true
         LEFT JOIN decision d ON d.evaluation_id = v.id
         \(rest)
         """
@@ -99,7 +102,7 @@ extension SubmissionRecord {
             model: try row.model("reference"),
             predictions: try row.digest("predictions_sha256"), rowCount: try row["row_count"],
             missingRowCount: try row["missing_row_count"], state: evaluation?.state ?? .candidate,
-            evaluation: evaluation,
+            evaluation: evaluation, holdCount: try row["holds"],
             submittedBy: try row["submitted_by"], createdAt: try row["created_at"])
     }
 }

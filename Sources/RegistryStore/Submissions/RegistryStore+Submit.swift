@@ -2,15 +2,19 @@ public import EnsembleModel
 import Postgres
 
 extension RegistryStore {
-    /// Stores a submission with its model version and predictions, all or nothing; on a founded ensemble its
-    /// evaluation is queued.
+    /// Stores a submission with its model version and predictions, all or nothing. On a founded ensemble, and on one
+    /// that its first submission may found, its evaluation is queued.
+    ///
+    /// The same again is the same submission, with its verdict. A hold is none: the submission is queued once more, on
+    /// the account of who sends it now.
     ///
     /// - Parameters:
     ///   - new: the submission.
     ///   - blocks: gives the predictions to `write`, in row-id order: little-endian float32, 65,536 rows a block, the
     ///     last one shorter. Not called when the submission exists. What it throws is thrown on, and nothing is
     ///     stored.
-    /// - Returns: the submission, and whether it was created now; false when the same was submitted before.
+    /// - Returns: the submission, and whether something was stored or queued now; false when the same was submitted
+    ///   before and stands.
     /// - Throws: ``StoreError`` with code `ensembleNotFound`, `modelVersionImmutable`, `idempotencyConflict`,
     ///   `conflict` when the epoch has ended, `corrupt` when the blocks are not those announced.
     public nonisolated(nonsending) func submit(
@@ -18,9 +22,11 @@ extension RegistryStore {
         blocks:
             nonisolated(nonsending) (_ write: nonisolated(nonsending) ([UInt8]) async throws -> Void) async throws ->
             Void
-    ) async throws -> (record: SubmissionRecord, created: Bool) {
+    ) async throws -> (record: SubmissionRecord, accepted: Bool) {
         try await transaction { connection in
-            if let existing = try await Self.existing(new, on: connection) { return (existing, false) }
+            if let existing = try await Self.existing(new, on: connection) {
+                return try await Self.repeatAfterHold(existing, new, on: connection)
+            }
             let head = try await EnsembleHead.read(new.ensemble, lock: .none, on: connection)
             try await Self.check(new, against: head, on: connection)
             let model = try await ModelVersionRow.register(new.model, new.metadata, actor: new.actor, on: connection)
@@ -33,10 +39,40 @@ extension RegistryStore {
             }
             try await Self.copy(blocks, of: new, to: id, classCount: head.classes.count, on: connection)
             try await Self.enqueue(new, submission: id, on: connection)
-            let rows = try await connection.query(SubmissionRecord.select("WHERE s.id = \(id)"))
-            guard let row = rows.first else { throw StoreError(.internalError, "the submission was not stored") }
-            return (try SubmissionRecord(row: row), true)
+            return (try await Self.submission(id, on: connection), true)
         }
+    }
+
+    /// Queues an evaluation of a submission of this epoch that has been held and is not being evaluated; any other is
+    /// returned as it is. However often it is sent at once, it is queued once: the head's lock keeps decisions out
+    /// between the look and the insertion, an index keeps out a second evaluation.
+    private static func repeatAfterHold(
+        _ record: SubmissionRecord, _ new: NewSubmission, on connection: Connection
+    ) async throws -> (record: SubmissionRecord, accepted: Bool) {
+        guard record.state == .decided, record.holdCount > 0 else { return (record, false) }
+        let head = try await EnsembleHead.read(new.ensemble, lock: .share, on: connection)
+        let rows = try await connection.query(
+            """
+            INSERT INTO evaluation (ensemble_id, kind, submission_id, requested_by)
+            SELECT s.ensemble_id, 'admission', s.id, \(new.actor) FROM submission s
+            WHERE s.id = \(record.id) AND s.epoch = \(head.epoch)
+              AND NOT EXISTS (SELECT FROM decision d WHERE d.submission_id = s.id AND NOT d.is_hold)
+            ON CONFLICT DO NOTHING RETURNING id
+            """)
+        let evaluation: Int64? = try rows.first?["id"]
+        if let evaluation {
+            try await audit(
+                .resubmit, subject: "submission \(record.id)", actor: new.actor,
+                detail: ["evaluation": .integer(evaluation)], on: connection)
+        }
+        return (try await submission(record.id, on: connection), evaluation != nil)
+    }
+
+    private static func submission(_ id: Int64, on connection: Connection) async throws -> SubmissionRecord {
+        guard let row = try await connection.query(SubmissionRecord.select("WHERE s.id = \(id)")).first else {
+            throw StoreError(.internalError, "submission \(id) was stored and is gone")
+        }
+        return try SubmissionRecord(row: row)
     }
 
     /// The early answer to a submission, before anything is copied: the existing one, or nil when it would be new.
@@ -154,7 +190,8 @@ extension RegistryStore {
     private static func enqueue(_ new: NewSubmission, submission: Int64, on connection: Connection) async throws {
         let head = try await EnsembleHead.read(new.ensemble, lock: .share, on: connection)
         try checkEpoch(of: new, against: head)
-        if head.sequence > 0 {
+        let founding = try await policy(of: head, on: connection).founding
+        if head.sequence > 0 || founding == .first {
             try await connection.execute(
                 """
                 INSERT INTO evaluation (ensemble_id, kind, submission_id, requested_by)
