@@ -12,6 +12,8 @@ public enum APIPath {
     public static func ensemble(_ name: String) -> String { "\(ensembles)/\(name)" }
     public static func rows(_ name: String) -> String { "\(ensemble(name))/rows" }
     public static func found(_ name: String) -> String { "\(ensemble(name))/found" }
+    public static func policy(_ name: String) -> String { "\(ensemble(name))/policy" }
+    public static func policies(_ name: String) -> String { "\(ensemble(name))/policies" }
     public static func submissions(_ name: String) -> String { "\(ensemble(name))/submissions" }
     public static func decisions(_ name: String) -> String { "\(ensemble(name))/decisions" }
     public static func promotions(_ name: String) -> String { "\(ensemble(name))/promotions" }

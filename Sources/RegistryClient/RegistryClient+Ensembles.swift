@@ -39,6 +39,33 @@ extension RegistryClient {
         }
     }
 
+    /// A version of an ensemble's policy, or the one in force.
+    public func policy(ensemble: String, version: Int? = nil) async throws -> PolicyRecord {
+        var request = APIRequest(path: APIPath.policy(try checked(ensemble)))
+        if let version { request.query = [("version", "\(version)")] }
+        return try await decode(from: request)
+    }
+
+    /// One page of the versions of an ensemble's policy, newest first.
+    public func policies(
+        ensemble: String, after: String? = nil, limit: Int? = nil
+    ) async throws -> Page<PolicyRecord> {
+        try await decode(from: .page(APIPath.policies(checked(ensemble)), after: after, limit: limit))
+    }
+
+    /// Puts a policy in force; harmless when it is already.
+    ///
+    /// - Returns: the version in force, and whether it is new.
+    public func setPolicy(
+        ensemble: String, policy: Policy, reason: String?
+    ) async throws -> (record: PolicyRecord, isNew: Bool) {
+        let body = try Array(APIJSON.encoder().encode(SetPolicyRequest(policy: policy, reason: reason)))
+        let request = APIRequest(method: .PUT, path: APIPath.policy(try checked(ensemble)), content: .json(body))
+        return try await perform(request) { response in
+            (try await decode(PolicyRecord.self, from: response), response.status == .created)
+        }
+    }
+
     /// Streams an ensemble's rows as CSV `id,group`, in row-id order.
     ///
     /// - Parameter receive: called with each piece of the text as it arrives; may suspend to slow the registry down.

@@ -4,6 +4,8 @@ public struct DaemonLimits: Sendable {
     public var uploadBytes = 8 << 30
     /// Largest JSON request body, in bytes.
     public var jsonBytes = 64 << 10
+    /// Longest reason that somebody may give, in characters; the database holds no longer one.
+    public var reasonLength = 2_000
     /// Largest request head, in bytes, and most header fields.
     public var headerBytes = 64 << 10
     public var headerFields = 100

@@ -37,7 +37,10 @@ struct EnsembleRoutes {
         guard (2...64).contains(classes.count), Set(classes).count == classes.count else {
             throw Problem(.badRequest, detail: "name 2 to 64 different classes: ?class=exact&class=substitute…")
         }
-        let policy = try query.get("policy").map(decodePolicy) ?? Policy()
+        let policy =
+            try query.get("policy").map {
+                try PolicyRoutes.decode(Policy.self, from: Data($0.utf8))
+            } ?? Policy()
         let validation = try await uploads.receiveLabels(request, classes: classes)
         // Refused now, not at the founding: the rows cannot be changed afterwards.
         _ = try HashSplit(validation, salt: validation.epochSalt)
@@ -45,17 +48,6 @@ struct EnsembleRoutes {
             name: name, description: query.get("description") ?? "", validation: validation, policy: policy,
             actor: identity.name)
         return try .json(record, status: created ? .created : .ok)
-    }
-
-    private func decodePolicy(_ text: String) throws -> Policy {
-        do {
-            return try APIJSON.decoder().decode(Policy.self, from: Data(text.utf8))
-        } catch let error as EnsembleModelError {
-            throw error
-        } catch {
-            throw Problem(
-                .invalidPolicy, detail: "the policy is not the JSON of a policy: \(DecodingProblem.describe(error))")
-        }
     }
 
     @Sendable private func show(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {

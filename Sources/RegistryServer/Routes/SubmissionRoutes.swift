@@ -35,9 +35,9 @@ struct SubmissionRoutes {
         if let key, !(1...200).contains(key.utf8.count) {
             throw Problem(.badRequest, detail: "Idempotency-Key must have 1 to 200 bytes")
         }
-        let (record, created) = try await uploads.receivePredictions(
+        let (record, accepted) = try await uploads.receivePredictions(
             request, ensemble: ensemble, model: model, metadata: metadata, idempotencyKey: key, actor: identity.name)
-        return try .json(record, status: created ? .accepted : .ok)
+        return try .json(record, status: accepted ? .accepted : .ok)
     }
 
     /// What the budget limits must be declared: an undeclared cost would count as nothing.

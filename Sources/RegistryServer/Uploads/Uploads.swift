@@ -39,12 +39,12 @@ final class Uploads: Sendable {
 
     /// Reads a prediction file from a request's body and stores it as a submission.
     ///
-    /// - Returns: The submission, and false when the same had been submitted before.
+    /// - Returns: The submission, and false when the same had been submitted before and stands.
     func receivePredictions(
         _ request: Request, ensemble: EnsembleRecord, model: ModelVersionID, metadata: ModelMetadata,
         idempotencyKey: String?,
         actor: String
-    ) async throws -> (record: SubmissionRecord, created: Bool) {
+    ) async throws -> (record: SubmissionRecord, accepted: Bool) {
         try await withTurn {
             let encoding = try UploadEncoding(request, limits: limits)
             let index = try await indexes.index(of: ensemble.epoch.validation) { [store] in
