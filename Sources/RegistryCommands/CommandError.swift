@@ -72,7 +72,7 @@ extension ExitStatus {
     init(_ verdict: Verdict) {
         if verdict.isAdmission {
             self = .done
-        } else if verdict.rawValue.hasPrefix("HOLD") {
+        } else if verdict.isHold {
             self = .held
         } else {
             self = .rejected

@@ -11,6 +11,8 @@ struct CommandTests {
     @Test(
         arguments: [
             (Verdict.admit, 0), (.admitRetire, 0), (.rejectNoGain, 4), (.rejectDuplicate, 4), (.rejectBudget, 4),
+            (.rejectGuardrail, 4), (.holdCooldown, 5), (.holdQuota, 5), (.holdEpochExhausted, 5),
+            (.holdTooFewGroups, 5),
         ] as [(Verdict, Int32)])
     func waitingFollowsTheEvaluationToItsVerdict(_ verdict: Verdict, _ status: Int32) async throws {
         try await withScratchFolder { folder in

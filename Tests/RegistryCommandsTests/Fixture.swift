@@ -18,10 +18,13 @@ enum Fixture {
             failure: failure, decision: decision, createdAt: date, finishedAt: nil)
     }
 
-    static func submission(state: WorkState, evaluation: EvaluationRecord? = nil) throws -> SubmissionRecord {
+    static func submission(
+        state: WorkState, evaluation: EvaluationRecord? = nil, holds: Int = 0
+    ) throws -> SubmissionRecord {
         SubmissionRecord(
             id: 5, ensemble: "e", epoch: 1, model: try ModelVersionID("a@1"), predictions: .of("p"), rowCount: 2,
-            missingRowCount: 0, state: state, evaluation: evaluation, submittedBy: "ann", createdAt: date)
+            missingRowCount: 0, state: state, evaluation: evaluation, holdCount: holds, submittedBy: "ann",
+            createdAt: date)
     }
 
     static func decision(_ verdict: Verdict) throws -> DecisionRecord {
@@ -40,13 +43,14 @@ enum Fixture {
             decidedAt: date)
     }
 
-    static func ensemble() throws -> EnsembleRecord {
+    static func ensemble(ledger: Ledger = Ledger()) throws -> EnsembleRecord {
         EnsembleRecord(
             name: "e", description: "", classes: ["x", "y,z", "q"],
             epoch: .init(
                 number: 1, validation: .of("v"), salt: "salt", rowCount: 2, groupCount: 2, sliceCount: 1, preset: nil,
                 startedAt: date),
-            policy: Policy(), policyVersion: 1, sequence: 0, manifest: nil, members: [], candidateCount: 0,
+            policy: Policy(), policyVersion: 1, sequence: 0, manifest: nil, members: [],
+            ledger: LedgerRecord(ledger, gate: Policy.Gate()), candidateCount: 0,
             createdAt: date,
             createdBy: "ann")
     }

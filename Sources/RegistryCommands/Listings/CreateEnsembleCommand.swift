@@ -26,7 +26,7 @@ struct CreateEnsembleCommand: RegistryRequest {
         help: ArgumentHelp("A class name, in order; repeated.", valueName: "name"))
     var classNames: [String] = []
 
-    @Option(help: ArgumentHelp("Policy, YAML or JSON.", valueName: "file"))
+    @Option(help: ArgumentHelp("Policy, YAML or JSON: see `registry ensembles policy`.", valueName: "file"))
     var policy: String?
 
     @Option(help: ArgumentHelp("What the task is, for people.", valueName: "text"))

@@ -9,7 +9,9 @@ struct EnsemblesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ensembles",
         abstract: "Create, list and found classification tasks.",
-        subcommands: [CreateEnsembleCommand.self, List.self, Show.self, Rows.self, Found.self])
+        subcommands: [
+            CreateEnsembleCommand.self, List.self, Show.self, Rows.self, Found.self, PolicyCommand.self,
+        ])
 
     /// Lists them.
     struct List: RegistryRequest {
@@ -45,7 +47,7 @@ struct EnsemblesCommand: AsyncParsableCommand {
     /// Shows one.
     struct Show: RegistryRequest {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "See one with its policy and members.")
+            commandName: "show", abstract: "See one with its members and the gate tests it has left.")
 
         @Argument(help: "Ensemble.") var name: String
         @OptionGroup(title: "Connection") var connection: ConnectionOptions
@@ -112,11 +114,35 @@ enum EnsembleText {
             ("epoch", "\(epoch.number), since \(Format.date(epoch.startedAt)) UTC"),
             ("policy", "version \(ensemble.policyVersion): \(ensemble.policy.admission.rawValue)"),
             ("preset", (epoch.preset ?? ensemble.policy.preset).rawValue),
+            ("gate tests", gateTests(ensemble)),
+            ("spent by", spenders(ensemble)),
+            ("cooling down", coolDowns(ensemble)),
             ("budget", limits.joined(separator: ", ")),
             ("candidates", "\(ensemble.candidateCount)"),
             ("manifest", ensemble.manifest.map { "\(ensemble.sequence), sha256 \($0)" } ?? "none: not founded yet"),
             ("members", Format.models(ensemble.members)),
             ("created", "\(Format.date(ensemble.createdAt)) UTC by \(ensemble.createdBy)"),
         ])
+    }
+
+    /// nil where no gate decides.
+    private static func gateTests(_ ensemble: EnsembleRecord) -> String? {
+        guard ensemble.policy.admission == .gated else { return nil }
+        let ledger = ensemble.ledger
+        let spent = "\(Format.number(ledger.alphaSpent)) of \(Format.number(ensemble.policy.gate.alpha))"
+        return "\(ledger.testsLeft) left, \(ledger.tests) made; alpha \(spent) spent"
+    }
+
+    private static func spenders(_ ensemble: EnsembleRecord) -> String? {
+        counts(ensemble.ledger.submitterTests) { $0 }
+    }
+
+    private static func coolDowns(_ ensemble: EnsembleRecord) -> String? {
+        counts(ensemble.ledger.coolDowns) { $0 == "1" ? "1 evaluation" : "\($0) evaluations" }
+    }
+
+    private static func counts(_ counts: [String: Int], _ unit: (String) -> String) -> String? {
+        guard !counts.isEmpty else { return nil }
+        return counts.sorted { $0.key < $1.key }.map { "\($0.key) \(unit("\($0.value)"))" }.joined(separator: ", ")
     }
 }

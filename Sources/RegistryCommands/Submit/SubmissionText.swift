@@ -19,7 +19,13 @@ enum SubmissionText {
         case .cancelled: return start + "\nCancelled."
         case .decided: return start + "\nDecided before: see `registry decisions list \(submission.ensemble)`."
         case .queued, .evaluating, .evaluated:
-            return start + "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
+            let work = "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
+            return start + work + (submission.holdCount > 0 ? " \(held(submission)) before." : "")
         }
+    }
+
+    /// `Held once`, `Held 3 times`.
+    static func held(_ submission: SubmissionRecord) -> String {
+        submission.holdCount == 1 ? "Held once" : "Held \(submission.holdCount) times"
     }
 }

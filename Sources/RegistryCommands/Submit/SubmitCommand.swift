@@ -12,7 +12,8 @@ struct SubmitCommand: RegistryRequest {
         discussion: """
             Predictions are one row of class probabilities per validation row: CSV with the column id and one column \
             per class, or a NumPy table (rows, classes) whose rows stand in row-id order (see `registry ensembles \
-            rows`) or whose ids are given with --ids. Sending the same again is harmless.
+            rows`) or whose ids are given with --ids. Sending the same again is harmless: it brings the verdict there \
+            is. After a hold, which is none, it is evaluated again.
             """)
 
     @Argument(help: ArgumentHelp("Ensemble.", valueName: "ensemble"))
@@ -69,7 +70,8 @@ struct SubmitCommand: RegistryRequest {
             }
         }
         if !submission.state.isFinal {
-            output.console.tell("Submission \(submission.id) is stored; waiting for its verdict.\n")
+            let held = submission.holdCount > 0 ? " \(SubmissionText.held(submission)) before." : ""
+            output.console.tell("Submission \(submission.id) is stored; waiting for its verdict.\(held)\n")
         }
         let final = try await client.follow(submission, ProgressLine(output.console))
         if final.state == .candidate, try await client.ensemble(ensemble).sequence > 0 {
