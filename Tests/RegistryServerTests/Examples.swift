@@ -10,7 +10,21 @@ enum Examples {
     static func id(_ text: String = "minilm@3") throws -> ModelVersionID { try ModelVersionID(text) }
 
     static func policy() throws -> Policy {
-        Policy(budget: Budget(members: 6, latencyMilliseconds: 20, latencyRule: .total, costUSDPer10k: 12))
+        Policy(
+            budget: Budget(members: 6, latencyMilliseconds: 20, latencyRule: .total, costUSDPer10k: 12),
+            gate: .init(testsPerSubmitter: 3))
+    }
+
+    static func ledger() -> LedgerRecord {
+        LedgerRecord(
+            Ledger(tests: 1, alphaSpent: 0.001, submitterTests: ["me": 1], coolDowns: ["old": 3]), gate: Policy.Gate())
+    }
+
+    static func policyRecord() throws -> PolicyRecord {
+        PolicyRecord(
+            ensemble: "esci", version: 2, policy: try policy(),
+            changes: [PolicyChange(name: "gate.alpha", before: "0.1", after: "0.05")], reason: "r", createdAt: date,
+            createdBy: "me")
     }
 
     static func ensemble() throws -> EnsembleRecord {
@@ -20,7 +34,7 @@ enum Examples {
                 number: 1, validation: digest, salt: "s", rowCount: 1, groupCount: 1, sliceCount: 1, preset: .small,
                 startedAt: date),
             policy: try policy(), policyVersion: 1, sequence: 1, manifest: digest, members: [try id()],
-            candidateCount: 1,
+            ledger: ledger(), candidateCount: 1,
             createdAt: date, createdBy: "me")
     }
 
@@ -47,7 +61,7 @@ enum Examples {
     static func submission() throws -> SubmissionRecord {
         SubmissionRecord(
             id: 1, ensemble: "esci", epoch: 1, model: try id(), predictions: digest, rowCount: 1, missingRowCount: 0,
-            state: .decided, evaluation: try evaluation(), submittedBy: "me", createdAt: date)
+            state: .decided, evaluation: try evaluation(), holdCount: 1, submittedBy: "me", createdAt: date)
     }
 
     static func decision() throws -> DecisionRecord {

@@ -14,7 +14,7 @@ import Testing
             for path in [
                 APIPath.ensembles, APIPath.ensemble("pets"), APIPath.models, APIPath.tokens, APIPath.manifest("pets"),
                 APIPath.submission(1), APIPath.evaluation(1), APIPath.decision(1), APIPath.evidence(1),
-                APIPath.rows("pets"),
+                APIPath.rows("pets"), APIPath.policy("pets"), APIPath.policies("pets"),
             ] {
                 let answer = try await registry.send(.get, path, token: "ert_wrong")
                 #expect(answer.problem == .unauthenticated, "\(path)")
@@ -40,6 +40,9 @@ import Testing
             #expect(try await allowed(.get, APIPath.evidence(1)) == [.read, .audit, .admin].contains(scope))
             #expect(try await allowed(.post, APIPath.submissions("pets")) == [.submit, .admin].contains(scope))
             #expect(try await allowed(.post, APIPath.found("pets")) == [.admin].contains(scope))
+            #expect(try await allowed(.get, APIPath.policy("pets")) == [.read, .admin].contains(scope))
+            #expect(try await allowed(.get, APIPath.policies("pets")) == [.read, .admin].contains(scope))
+            #expect(try await allowed(.put, APIPath.policy("pets")) == [.admin].contains(scope))
             #expect(try await allowed(.get, APIPath.tokens) == [.admin].contains(scope))
 
             let revoked = try await registry.send(.delete, APIPath.token(created.token.id))

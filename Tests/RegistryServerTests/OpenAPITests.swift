@@ -52,6 +52,9 @@ import Yams
         ("PromotionRecord", AnyExample(try Examples.promotion())),
         ("TokenRecord", AnyExample(try Examples.token())),
         ("Policy", AnyExample(try Examples.policy())),
+        ("PolicyRecord", AnyExample(try Examples.policyRecord())),
+        ("SetPolicyRequest", AnyExample(SetPolicyRequest(policy: try Examples.policy(), reason: "r"))),
+        ("LedgerRecord", AnyExample(Examples.ledger())),
         ("Problem", AnyExample(try Examples.problem())),
     ])
     func describesExactlyTheProperties(schema: String, example: AnyExample) throws {
@@ -60,6 +63,24 @@ import Yams
         let described = try #require(schemas[schema]?["properties"] as? [String: Any])
         let encoded = try #require(JSONSerialization.jsonObject(with: example.json()) as? [String: Any])
         #expect(Set(encoded.keys) == Set(described.keys))
+    }
+
+    @Test(arguments: ["gate", "guardrails", "retirement", "budget"])
+    func describesExactlyTheSwitches(group: String) throws {
+        let components = try #require(Self.document()["components"] as? [String: Any])
+        let schemas = try #require(components["schemas"] as? [String: [String: Any]])
+        let policy = try #require(schemas["Policy"]?["properties"] as? [String: [String: Any]])
+        let described = try #require(policy[group]?["properties"] as? [String: Any])
+        let encoded = try JSONSerialization.jsonObject(with: APIJSON.encoder().encode(Examples.policy()))
+        let switches = try #require((encoded as? [String: Any])?[group] as? [String: Any])
+        #expect(Set(switches.keys) == Set(described.keys))
+    }
+
+    @Test func everyVerdictIsDescribed() throws {
+        let components = try #require(Self.document()["components"] as? [String: Any])
+        let schemas = try #require(components["schemas"] as? [String: [String: Any]])
+        #expect(schemas["Verdict"]?["enum"] as? [String] == Verdict.allCases.map(\.rawValue))
+        #expect(schemas["Admission"]?["enum"] as? [String] == Policy.Admission.allCases.map(\.rawValue))
     }
 
     @Test func manifestPropertiesAreDescribed() throws {

@@ -98,10 +98,17 @@ struct RegistryHarness {
     }
 
     /// Submits predictions as CSV.
-    func submit(_ model: String, to ensemble: String, _ task: SimulatedTask, _ predictions: Predictions) async throws
-        -> TestResponse
-    {
-        try await send(.post, "\(APIPath.submissions(ensemble))?model=\(model)", body: task.csv(predictions))
+    func submit(
+        _ model: String, to ensemble: String, _ task: SimulatedTask, _ predictions: Predictions, token: String? = nil
+    ) async throws -> TestResponse {
+        try await send(
+            .post, "\(APIPath.submissions(ensemble))?model=\(model)", body: task.csv(predictions), token: token)
+    }
+
+    /// The newest decision of a submission, which must have one.
+    func decision(of submission: SubmissionRecord) async throws -> DecisionRecord {
+        let record: SubmissionRecord = try await send(.get, APIPath.submission(submission.id)).decoded()
+        return try await send(.get, APIPath.decision(#require(record.evaluation?.decision))).decoded()
     }
 }
 

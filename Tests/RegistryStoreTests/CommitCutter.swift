@@ -2,18 +2,35 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Stands between client and server, and hangs up in place of the first answer to a COMMIT: the transaction is
-/// committed, and the client does not learn of it.
+/// Stands between client and server, and hangs up once in place of passing a message on.
 final class CommitCutter: Sendable {
+    /// What is not passed on.
+    enum Cut: Sendable {
+        /// The first answer to a COMMIT: the transaction is committed, and the client does not learn of it.
+        case answerToCommit
+        /// The client's message of a number, 1 = first: the server never sees it.
+        case request(Int)
+        /// The server's message of a number: what it answers was done, and the client does not learn of it.
+        case answer(Int)
+    }
+
+    private struct Count {
+        var requests = 0
+        var answers = 0
+        var cuts = 0
+    }
+
     private let listener: Int32
     private let upstream: String
-    private let cuts = Mutex(0)
+    private let cut: Cut
+    private let count = Mutex(Count())
 
-    /// How many answers were withheld: 0 or 1.
-    var cutCount: Int { cuts.withLock { $0 } }
+    /// How many messages were withheld: 0 or 1.
+    var cutCount: Int { count.withLock { $0.cuts } }
 
     /// Listens on a socket in `directory`, under the name that libpq expects.
-    init(directory: String, upstream: String, port: Int) throws {
+    init(directory: String, upstream: String, port: Int, cutting cut: Cut = .answerToCommit) throws {
+        self.cut = cut
         self.upstream = "\(upstream)/.s.PGSQL.\(port)"
         listener = try Self.withAddress("\(directory)/.s.PGSQL.\(port)", bind)
         guard listen(listener, 16) == 0 else { throw Self.failure() }
@@ -42,14 +59,27 @@ final class CommitCutter: Sendable {
         }
         let requests = DispatchSemaphore(value: 0)
         Thread.detachNewThread { [self] in
-            pump(from: client, to: server) { _ in true }
+            pump(from: client, to: server) { [self] _ in
+                count.withLock { count in
+                    count.requests += 1
+                    guard case .request(let number) = cut, count.requests == number else { return true }
+                    count.cuts = 1
+                    return false
+                }
+            }
             requests.signal()
         }
         pump(from: server, to: client) { [self] answer in
-            guard answer.range(of: Data("COMMIT\0".utf8)) != nil else { return true }
-            return cuts.withLock { count in
-                defer { count = 1 }
-                return count > 0
+            count.withLock { count in
+                count.answers += 1
+                let isDue =
+                    switch cut {
+                    case .request: false
+                    case .answer(let number): count.answers == number
+                    case .answerToCommit: count.cuts == 0 && answer.range(of: Data("COMMIT\0".utf8)) != nil
+                    }
+                if isDue { count.cuts = 1 }
+                return !isDue
             }
         }
         requests.wait()

@@ -24,6 +24,10 @@ extension RegistryStore.Claim {
             ]
         }
         var ledgerAfter = ledger
+        let spends = [.admit, .admitRetire, .rejectNoGain, .rejectGuardrail].contains(verdict)
+        if spends, policy.admission == .gated, !champion.isEmpty {
+            ledgerAfter.spendTest(policy.gate, submitter: submitter)
+        }
         ledgerAfter.complete(verdict, before: champion, after: after, coolDown: 5)
         let evidence = Evidence(
             kind: kind, challenger: challenger, validation: validation, epochSalt: epochSalt, rowCount: 4,
@@ -40,6 +44,7 @@ extension RegistryStore.Claim {
         return EvaluationOutcome(
             verdict: verdict, reason: "made up", membersBefore: champion, membersAfter: after, retired: retired,
             preset: preset ?? .small, metrics: metrics, utilities: utilities, evidence: evidence,
-            sealed: nil, ledger: ledgerAfter, retiredLoss: retiredLoss, combiner: combiner)
+            sealed: nil, ledger: ledgerAfter, retiredLoss: retiredLoss + 0.001 * Double(retired.count),
+            combiner: combiner)
     }
 }

@@ -110,9 +110,8 @@ import Testing
             let claim = try await fixture.claim()
             try await fixture.complete(claim)
             if what == "policy" {
-                try await fixture.client.execute(
-                    "INSERT INTO policy_version SELECT ensemble_id, 2, policy, now(), 'ann' FROM policy_version")
-                try await fixture.client.execute("UPDATE ensemble_head SET policy_version = 2")
+                let policy = Policy(gate: .init(alpha: 0.05))
+                _ = try await store.setPolicy(ensemble: "letters", policy: policy, reason: "", actor: "ann")
             } else {
                 try await fixture.client.execute("UPDATE ensemble_head SET sequence = 0")
             }
@@ -132,6 +131,7 @@ import Testing
             if what == "policy" {
                 let again = try await fixture.claim()
                 #expect((again.policyVersion, again.attempt) == (2, 1))
+                #expect(again.policy.gate.alpha == 0.05)
                 try await fixture.complete(again)
                 #expect(
                     try await store.publish(evaluation: again.evaluation, now: StoreFixture.time)

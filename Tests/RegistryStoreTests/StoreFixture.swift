@@ -51,10 +51,11 @@ struct StoreFixture: Sendable {
 
     /// Runs `body` with a fresh database that has the ensemble `letters`.
     nonisolated(nonsending) static func withEnsemble(
-        rows: Int = 4, _ body: nonisolated(nonsending) (StoreFixture) async throws -> Void
+        rows: Int = 4, policy: Policy = Policy(),
+        _ body: nonisolated(nonsending) (StoreFixture) async throws -> Void
     ) async throws {
         try await with { fixture in
-            try await fixture.create(ensemble, rows: rows)
+            try await fixture.create(ensemble, rows: rows, policy: policy)
             try await body(fixture)
         }
     }
@@ -69,9 +70,9 @@ struct StoreFixture: Sendable {
             })
     }
 
-    func create(_ name: String, rows: Int = 4) async throws {
+    func create(_ name: String, rows: Int = 4, policy: Policy = Policy()) async throws {
         _ = try await store.createEnsemble(
-            name: name, description: "", validation: Self.validation(rows: rows), policy: Policy(), actor: "ann")
+            name: name, description: "", validation: Self.validation(rows: rows), policy: policy, actor: "ann")
     }
 
     /// Probabilities that depend on `seed` only, so that another seed gives other predictions.
@@ -100,7 +101,7 @@ struct StoreFixture: Sendable {
         _ model: String, to ensemble: String = ensemble, rows: Int = 4, seed: Int = 1,
         metadata: ModelMetadata = ModelMetadata(),
         key: String? = nil, actor: String = "sam"
-    ) async throws -> (record: SubmissionRecord, created: Bool) {
+    ) async throws -> (record: SubmissionRecord, accepted: Bool) {
         let predictions = try Self.predictions(rows: rows, seed: seed)
         let new = try Self.new(
             model, ensemble: ensemble, predictions: predictions, metadata: metadata, key: key, actor: actor)
@@ -144,6 +145,14 @@ struct StoreFixture: Sendable {
     func number(_ statement: SQL) async throws -> Int {
         guard let row = try await client.query(statement).first else { throw Missing("a row") }
         return try row.decode(Int.self)
+    }
+
+    /// Everything that is stored of an epoch's ledger.
+    func ledger(of ensemble: String = ensemble) async throws -> String {
+        let rows = try await client.query(
+            "SELECT row(l.*)::text FROM ledger l JOIN ensemble e ON e.id = l.ensemble_id WHERE e.name = \(ensemble)")
+        guard let row = rows.first else { throw Missing("a ledger") }
+        return try row.decode(String.self)
     }
 
     /// The rows of every table that a submission or a publication may write.

@@ -20,7 +20,7 @@ import Testing
                 for block in predictions.blocks { try await write(block) }
             }
             let record = stored.record
-            #expect(stored.created)
+            #expect(stored.accepted)
             #expect((record.rowCount, record.missingRowCount, record.epoch) == (69_999, 1, 1))
             #expect(record.state == .candidate && record.evaluation == nil && record.submittedBy == "sam")
             let read = try await fixture.store.predictions(submission: record.id, classCount: 2)
@@ -57,7 +57,7 @@ import Testing
             }
             #expect(try await fixture.rowCounts() == before)
             // The connection it happened on is of use again.
-            #expect(try await fixture.submit("m@1", rows: 70_000).created)
+            #expect(try await fixture.submit("m@1", rows: 70_000).accepted)
         }
     }
 
@@ -80,7 +80,7 @@ import Testing
             let counts = try await fixture.rowCounts()
             for (key, actor) in [("key", "sam"), ("other", "sam"), (nil, "sam"), ("key", "eve")] {
                 let again = try await fixture.submit("m@1", metadata: metadata, key: key, actor: actor)
-                #expect(!again.created)
+                #expect(!again.accepted)
                 #expect(again.record == first.record)
                 let early = try await fixture.store.existingSubmission(
                     ensemble: StoreFixture.ensemble, model: first.record.model, metadata: metadata,
@@ -144,7 +144,7 @@ import Testing
                     == .idempotencyConflict)
             #expect(try await fixture.rowCounts() == counts)
             // Somebody else's key is another key.
-            #expect(try await fixture.submit("m@2", key: "key", actor: "eve").created)
+            #expect(try await fixture.submit("m@2", key: "key", actor: "eve").accepted)
         }
     }
 
@@ -153,8 +153,8 @@ import Testing
             let results = try await withThrowingTaskGroup(of: (Int64, Bool).self) { group in
                 for index in 0..<8 {
                     group.addTask {
-                        let (record, created) = try await fixture.submit("m@1", key: index % 2 == 0 ? "key" : nil)
-                        return (record.id, created)
+                        let (record, accepted) = try await fixture.submit("m@1", key: index % 2 == 0 ? "key" : nil)
+                        return (record.id, accepted)
                     }
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
