@@ -1,7 +1,8 @@
 extension Policy {
     /// The test that a challenger must pass on sealed rows.
     ///
-    /// Admission needs m / se >= the 1 - alpha / tests quantile of Student's t, and m >= minimum gain x champion's loss.
+    /// Admission needs m / se >= the 1 - alpha / tests quantile of Student's t, and m >= minimum gain x champion's
+    /// loss.
     public struct Gate: Hashable, Sendable, Codable {
         /// Probability of one or more false promotions in an epoch, at most; spent in equal parts by its tests.
         public var alpha: Double

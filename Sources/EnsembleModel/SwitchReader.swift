@@ -1,5 +1,5 @@
-/// Reads the switches of a policy: those left out take their defaults, and what is unknown or does not fit is refused by
-/// its name, with the values it may have. A misspelt switch must not be silently ignored.
+/// Reads the switches of a policy: those left out take their defaults, and what is unknown or does not fit is refused
+/// by its name, with the values it may have. A misspelt switch must not be silently ignored.
 struct SwitchReader<Key: CodingKey & CaseIterable> {
     private let container: KeyedDecodingContainer<Key>
     private let prefix: String

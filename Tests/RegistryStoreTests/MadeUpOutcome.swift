@@ -28,7 +28,10 @@ extension RegistryStore.Claim {
         if spends, policy.admission == .gated, !champion.isEmpty {
             ledgerAfter.spendTest(policy.gate, submitter: submitter)
         }
-        ledgerAfter.complete(verdict, before: champion, after: after, coolDown: 5)
+        switch kind {
+        case .founding: if verdict.isAdmission { ledgerAfter.found(after) }
+        case .admission: ledgerAfter.complete(verdict, before: champion, after: after, coolDown: 5)
+        }
         let evidence = Evidence(
             kind: kind, challenger: challenger, validation: validation, epochSalt: epochSalt, rowCount: 4,
             groupCount: 2,
