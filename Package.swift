@@ -68,6 +68,7 @@ let package = Package(
         .target(name: "CLightGBM", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         library("Boosting", ["CLightGBM", "EnsembleModel", "Forest"]),
         library("Evaluation", ["Boosting", "EnsembleModel", "Forest", "Shapley"]),
+        library("Simulation", ["EnsembleModel", "Evaluation"]),
 
         // Storage.
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -105,7 +106,10 @@ let package = Package(
             exclude: ["openapi.yaml"]),
         library(
             "RegistryCommands",
-            ["CZlib", "EnsembleModel", "RegistryAPI", "RegistryClient", .argumentParser, .nioCore, .yams]),
+            [
+                "CZlib", "EnsembleModel", "Ingest", "RegistryAPI", "RegistryClient", "Simulation", .argumentParser,
+                .nioCore, .yams,
+            ]),
         library(
             "ServingNode",
             [
@@ -127,6 +131,7 @@ let package = Package(
         tests("BoostingTests", ["Boosting", "RegistryTesting"]),
         tests("IngestTests", ["CZlib", "Ingest", "RegistryTesting"]),
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),
+        tests("SimulationTests", ["EnsembleModel", "Simulation"]),
         tests("PostgresTests", ["Postgres", "RegistryTesting"]),
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
         tests("RegistryStoreTests", ["EnsembleModel", "Postgres", "RegistryStore", "RegistryTesting", .logging]),
@@ -140,7 +145,7 @@ let package = Package(
         tests(
             "RegistryCommandsTests",
             [
-                "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands",
+                "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands", "Simulation",
                 .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
             ],
             exclude: ["Snapshots"]),

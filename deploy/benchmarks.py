@@ -16,6 +16,7 @@ import time
 import lightgbm
 import numpy
 
+import simulation
 from main_job import DemoError, Registry, Server
 
 CLASSES = ["exact", "substitute", "complement", "irrelevant"]
@@ -258,29 +259,35 @@ def evaluation(options, work):
     return entries
 
 
-def entry(case, ours, peer, peer_name, unit, higher_is_better):
-    ratio = ours / peer if higher_is_better else peer / ours
+def entry(case, ours, peer, peer_name, unit, higher_is_better, least=0.0):
+    """A line of the table; figures below `least`, what a case can resolve, count as that in the ratio."""
+    first, second = max(ours, least), max(peer, least)
+    ratio = first / second if higher_is_better else second / first
     return dict(case=case, ours=ours, peer=peer, peer_name=peer_name, unit=unit, ratio=ratio, higher_is_better=higher_is_better)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=["ingest", "evaluation"])
+    parser.add_argument("name", choices=["ingest", "evaluation", "simulate"])
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rows")
+    parser.add_argument("--reference", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="registry-benchmark-"))
     work.chmod(0o711)  # Postgres runs as another user when we are root.
     try:
-        entries = {"ingest": ingest, "evaluation": evaluation}[options.name](options, work)
+        if options.name == "simulate":
+            entries = simulation.simulate(options, entry)
+        else:
+            entries = {"ingest": ingest, "evaluation": evaluation}[options.name](options, work)
     except DemoError as error:
         sys.exit(f"benchmark: {error}")
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    print(f"{'case':40}{'ours':>12}{'peer':>12}  {'unit':6}{'ratio':>8}  peer")
+    print(f"{'case':52}{'ours':>12}{'peer':>12}  {'unit':6}{'ratio':>8}  peer")
     for e in entries:
-        print(f"{e['case']:40}{e['ours']:12.2f}{e['peer']:12.2f}  {e['unit']:6}{e['ratio']:8.2f}  {e['peer_name']}")
+        print(f"{e['case']:52}{e['ours']:12.2f}{e['peer']:12.2f}  {e['unit']:6}{e['ratio']:8.2f}  {e['peer_name']}")
     if options.json:
         options.json.write_text(json.dumps(entries, indent=1) + "\n")
 

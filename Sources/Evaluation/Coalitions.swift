@@ -175,18 +175,10 @@ final class Coalitions {
 }
 
 extension Comparison {
-    /// Standard errors are inflated by this: folds are not independent.
-    static let inflation = 1.1
-
     /// How much lower the second fit's losses are, over some rows.
     init(_ first: Coalitions.Fit, _ second: Coalitions.Fit, rows: [Int], validation: ValidationSet) {
-        self.init(rows.lazy.map { (first.rowLosses[$0] - second.rowLosses[$0], validation.groups[$0]) }, validation)
-    }
-
-    /// The mean of rows' differences.
-    init(_ differences: some Sequence<(value: Double, group: Int)>, _ validation: ValidationSet) {
         var mean = ClusterMean(groupCount: validation.groupNames.count)
-        for (value, group) in differences { mean.add(value, group: group) }
-        self.init(gain: mean.mean, standardError: Self.inflation * (mean.standardError ?? 0))
+        for row in rows { mean.add(first.rowLosses[row] - second.rowLosses[row], group: validation.groups[row]) }
+        self.init(mean)
     }
 }

@@ -6,9 +6,6 @@ import EnsembleModel
 /// Everything that takes time is done before sealed rows are looked at, so that not even the progress tells how the
 /// test went; reasons name figures of open rows only.
 struct GatedAdmission: AdmissionRule {
-    /// Fewest sealed groups of a test.
-    static let minimumGroups = 30
-
     func judge(_ trial: AdmissionTrial) throws -> Judgement {
         var search = MemberSearch(trial.searched, challenger: trial.challenger, monitor: trial.monitor)
         let budget = trial.inputs.budget.summary
@@ -28,53 +25,28 @@ struct GatedAdmission: AdmissionRule {
             judgement.reason = "it brings no gain: \(gain); no gate test was spent"
             return judgement
         }
-        if let hold = hold(trial) {
+        let test = GateTest(trial.request.policy.gate, sealedGroupCount: trial.inputs.sealedGroupCount)
+        if let hold = test.hold(trial.request.ledger, submitter: trial.request.submitter) {
             (judgement.verdict, judgement.reason) = hold
             return judgement
         }
-        try decide(&judgement, champion: champion, found: found, gain: gain, trial: trial)
+        try decide(&judgement, by: test, champion: champion, found: found, gain: gain, trial: trial)
         return judgement
     }
 
-    /// Why no test can be made now.
-    private func hold(_ trial: AdmissionTrial) -> (Verdict, String)? {
-        let (ledger, gate) = (trial.request.ledger, trial.request.policy.gate)
-        let groups = trial.inputs.sealedGroupCount
-        if ledger.testsLeft(gate) == 0 {
-            return (
-                .holdEpochExhausted,
-                "the epoch's \(gate.testsPerEpoch) gate tests are spent; start a new epoch with fresh labelled rows"
-            )
-        }
-        if ledger.testsLeft(gate, submitter: trial.request.submitter) == 0 {
-            let quota = (gate.testsPerSubmitter ?? 0).counted("gate test")
-            return (.holdQuota, "\(trial.request.submitter) has spent the \(quota) that one submitter has in an epoch")
-        }
-        if groups < Self.minimumGroups {
-            return (
-                .holdTooFewGroups,
-                "the validation set has \(groups.counted("sealed group")); a test needs \(Self.minimumGroups)"
-            )
-        }
-        return nil
-    }
-
     private func decide(
-        _ judgement: inout Judgement, champion: Coalitions.Fit, found: Coalitions.Fit, gain: String,
-        trial: AdmissionTrial
+        _ judgement: inout Judgement, by test: GateTest, champion: Coalitions.Fit, found: Coalitions.Fit,
+        gain: String, trial: AdmissionTrial
     ) throws {
-        let (inputs, gate) = (trial.inputs, trial.request.policy.gate)
+        let inputs = trial.inputs
         let candidates = try retirementCandidates(found, trial: trial)
-        let test = SealedEvidence.Gate(
-            comparison: Comparison(champion, found, rows: inputs.sealedRows, validation: inputs.validation),
-            alpha: gate.alphaPerTest,
-            quantile: StudentT(degrees: inputs.sealedGroupCount - 1).upperQuantile(gate.alphaPerTest),
-            minimumGain: gate.minimumGain * champion.meanLoss(over: inputs.sealedRows),
+        let result = test.result(
+            Comparison(champion, found, rows: inputs.sealedRows, validation: inputs.validation),
             championLoss: champion.meanLoss(over: inputs.sealedRows))
-        var sealed = SealedFindings(gate: test, tested: found)
+        var sealed = SealedFindings(gate: result, tested: found)
         defer { judgement.sealed = sealed }
         let left = trial.champion.filter { !found.members.contains($0) }
-        guard test.passed else {
+        guard result.passed else {
             judgement.reason = "its gain (\(gain)) did not hold on sealed rows"
             return
         }

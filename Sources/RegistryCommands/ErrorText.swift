@@ -17,15 +17,7 @@ enum ErrorText {
 
     /// A problem with its faults: kind, count, what to do, and the first offending rows.
     static func text(_ problem: Problem) -> String {
-        var lines = ["\(problem.title).", problem.detail]
-        for fault in problem.faults ?? [] {
-            lines.append("")
-            lines.append("  \(fault.code), \(fault.count) \(fault.count == 1 ? "row" : "rows"): \(fault.message)")
-            lines += fault.examples.map { "    " + text($0) }
-            if fault.count > fault.examples.count, !fault.examples.isEmpty {
-                lines.append("    … and \(fault.count - fault.examples.count) more")
-            }
-        }
+        var lines = ["\(problem.title).", problem.detail] + lines(problem.faults ?? [])
         switch problem.code {
         case .unauthenticated: lines.append("Give a token with --token-file, REGISTRY_TOKEN or REGISTRY_TOKEN_FILE.")
         case .forbidden: lines.append("Ask an administrator for a token with that scope (`registry tokens create`).")
@@ -37,6 +29,18 @@ enum ErrorText {
         return lines.filter { $0 != "" || problem.faults != nil }.joined(separator: "\n").withoutControls(keeping: [
             "\n"
         ])
+    }
+
+    /// Each kind of fault after an empty line.
+    static func lines(_ faults: [Problem.Fault]) -> [String] {
+        faults.flatMap { fault in
+            var lines = ["", "  \(fault.code), \(fault.count) \(fault.count == 1 ? "row" : "rows"): \(fault.message)"]
+            lines += fault.examples.map { "    " + text($0) }
+            if fault.count > fault.examples.count, !fault.examples.isEmpty {
+                lines.append("    … and \(fault.count - fault.examples.count) more")
+            }
+            return lines
+        }
     }
 
     private static func text(_ example: Problem.Example) -> String {

@@ -1,0 +1,95 @@
+import ArgumentParser
+import EnsembleModel
+import Foundation
+import Ingest
+import NIOCore
+import RegistryAPI
+import Simulation
+
+/// A validation set in files, to play on instead of generated rows.
+struct OwnRowsOptions: ParsableArguments, Sendable {
+    @Option(
+        help: ArgumentHelp(
+            "Labelled rows: CSV id,label[,group][,slice], .csv or .csv.gz, or - for standard input.", valueName: "file")
+    )
+    var labels: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The champion's out-of-fold probabilities for them: .csv, .csv.gz, .npy or .npy.gz.", valueName: "file"))
+    var predictions: String?
+
+    @Option(
+        help: ArgumentHelp("Class names, one a line, in the order of the columns of predictions.", valueName: "file"))
+    var classes: String?
+
+    @Option(
+        help: ArgumentHelp("True gains of the better challengers, in percent of the loss.", valueName: "percents"))
+    var trueGains = "0.25,0.5,1,2"
+
+    private static let maximumListBytes = 1 << 20
+
+    mutating func validate() throws {
+        let given = [labels, predictions, classes].count { $0 != nil }
+        guard given == 0 || given == 3 else {
+            throw ValidationError("Own rows need --labels, --predictions and --classes.")
+        }
+        _ = try gains()
+    }
+
+    private func gains() throws -> [Double] {
+        try trueGains.split(separator: ",").map { text in
+            guard let percent = Double(text.trimmingCharacters(in: .whitespaces)), percent.isFinite else {
+                throw ValidationError("--true-gains: '\(text)' is not a number.")
+            }
+            return percent / 100
+        }
+    }
+
+    /// Reads and checks the files as the registry does; nil when none is given.
+    func read() throws -> OwnRows? {
+        guard let labels, let predictions, let classes else { return nil }
+        let names = TextFile.lines(try TextFile.read(classes, upTo: Self.maximumListBytes, what: "a list of classes"))
+        let validation = try checked(labels) {
+            let ingest = try LabelIngest(classes: names, gzip: labels.lowercased().hasSuffix(".gz"))
+            try feed(labels, what: "--labels") { try ingest.consume($0) }
+            return try ingest.finish()
+        }
+        let format = try PredictionsFormat.of(predictions, given: nil)
+        let spooled = try checked(predictions) {
+            let ingest = try PredictionIngest(
+                format: format.isNumpy ? .npy : .csv, gzip: format.isGzipped, validation: ValidationIndex(validation),
+                spoolDirectory: NSTemporaryDirectory())
+            try feed(predictions, what: "--predictions") { try ingest.consume($0) }
+            return try ingest.finish()
+        }
+        let values = try (0..<spooled.blockCount).flatMap { block in
+            try spooled.block(block).withUnsafeBytes { bytes in
+                bytes.bindMemory(to: UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
+            }
+        }
+        return try OwnRows(
+            validation, predictions: Predictions(values: values, classCount: spooled.classCount), trueGains: gains())
+    }
+
+    private func feed(_ path: String, what: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        var reader = FileReader(try LocalFile(path: path, what: what))
+        while let chunk = try reader.next() { try chunk.withUnsafeReadableBytes(body) }
+    }
+
+    /// Says whose faults they are.
+    private func checked<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as IngestError {
+            let faults = error.faults.map { fault in
+                Problem.Fault(
+                    code: fault.code.rawValue, message: fault.message, count: fault.count,
+                    examples: fault.examples.map { .init(line: $0.line, id: $0.id) })
+            }
+            throw CommandError(
+                error.code == .spool ? .failed : .refused,
+                (["\(path): \(error.message)"] + ErrorText.lines(faults)).joined(separator: "\n"), cause: error)
+        }
+    }
+}
