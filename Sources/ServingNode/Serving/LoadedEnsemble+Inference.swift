@@ -106,8 +106,8 @@ extension LoadedEnsemble {
         guard let groups else {
             throw NodeError(
                 .badRequest,
-                "missing: group; '\(manifest.ensemble)' scores a row beside the others of its group: send all rows of a "
-                    + "group in one request, with the tensor 'group' of datatype BYTES and shape [\(rowCount)] that "
+                "missing: group; '\(manifest.ensemble)' scores a row beside the others of its group: send all rows of "
+                    + "a group in one request, with the tensor 'group' of datatype BYTES and shape [\(rowCount)] that "
                     + "names the group of each row (e.g. its query; a row without others is a group of its own)")
         }
         if let row = groups.firstIndex(of: "") {
