@@ -30,7 +30,7 @@ import Testing
     @Test func answersWithTheEnginesOwnScores() async throws {
         try await InferenceTests.with(serving()) { client in
             var random = SplitMix(seed: 5)
-            for rowCount in [1, 2, 7, 60] {
+            for rowCount in [1, 2, 7, 60, 1500] {
                 let rows = (0..<rowCount).map { _ in Int(random.next() % 300) }
                 let groups = rows.map { _ in "q\(random.next() % UInt64(1 + rowCount / 4))" }
                 let members = task.members(rows)

@@ -61,22 +61,22 @@ struct LoadedEnsemble: Sendable {
         let members = stride(from: 0, to: width, by: classCount).map { first in
             inputs.flatMap { $0[first..<first + classCount] }
         }
-        let scores = forest.rawScores(rows: columns(of: members, groups: groups))
+        let columns = columns(of: members, groups: groups)
+        let scores = forest.rawScores(rows: MemberColumns.joined(columns, rows: Array(inputs.indices)))
         guard scores.map(\.bitPattern) == expected.joined().map(\.bitPattern) else {
             throw NodeError(
                 .invalidCombiner, "this node does not compute the scores that the manifest's golden rows must have")
         }
     }
 
-    /// The combiner's input, row by row.
+    /// What the combiner sees of each member.
     ///
     /// - Parameters:
     ///   - members: N x K probabilities of each member, in model order.
     ///   - groups: the group of each row, where the combiner sees groups; equal ones are one group.
-    func columns(of members: [[Float]], groups: [some Hashable]?) -> [Double] {
+    func columns(of members: [[Float]], groups: [some Hashable]?) -> [MemberColumns] {
         let groups = seesGroups ? groups.map { MemberColumns.numbered($0) } : nil
-        let columns = members.map { MemberColumns($0, classCount: classCount, groups: groups) }
-        return MemberColumns.joined(columns, rows: Array(0..<(members.first?.count ?? 0) / classCount))
+        return members.map { MemberColumns($0, classCount: classCount, groups: groups) }
     }
 
     /// A member's tensor has the model's name; `model@version` where that would stand for two things.

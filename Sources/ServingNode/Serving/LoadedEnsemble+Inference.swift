@@ -10,11 +10,19 @@ extension LoadedEnsemble {
         let labels: [String]
     }
 
+    /// Rows scored at a time: the combiner's input takes several times the memory of the request's numbers.
+    private static let blockRows = 1024
+
     /// Scores a request.
     ///
     /// - Throws: ``NodeError`` with code `badRequest` or `tooLarge` saying which tensor is wrong and what it should be.
     func answer(_ request: InferenceRequest, limits: NodeLimits) throws(NodeError) -> Answer {
-        let probabilities = forest.probabilities(rows: try rows(request, limits: limits))
+        let input = try input(request, limits: limits)
+        var probabilities: [Double] = []
+        for first in stride(from: 0, to: input.rowCount, by: Self.blockRows) {
+            let rows = Array(first..<min(first + Self.blockRows, input.rowCount))
+            probabilities += forest.probabilities(rows: MemberColumns.joined(input.columns, rows: rows))
+        }
         let labels = stride(from: 0, to: probabilities.count, by: classCount).map { first in
             var best = 0
             for column in 1..<classCount where probabilities[first + column] > probabilities[first + best] {
@@ -25,10 +33,12 @@ extension LoadedEnsemble {
         return Answer(probabilities: probabilities, labels: labels)
     }
 
-    /// The combiner's input: what it sees of each member beside each other, in model order.
+    /// The number of rows, and what the combiner sees of each member, in model order.
     ///
     /// A missing member is refused: the combiner was never trained on rows that lack one.
-    private func rows(_ request: InferenceRequest, limits: NodeLimits) throws(NodeError) -> [Double] {
+    private func input(
+        _ request: InferenceRequest, limits: NodeLimits
+    ) throws(NodeError) -> (rowCount: Int, columns: [MemberColumns]) {
         var given: [String: InferenceRequest.Tensor] = [:]
         for tensor in request.inputs {
             guard tensorNames.contains(tensor.name) || OptionalTensor(rawValue: tensor.name) != nil else {
@@ -48,7 +58,7 @@ extension LoadedEnsemble {
         let groups = try groups(given[OptionalTensor.group.rawValue], rowCount: rowCount)
         var values: [[Float]] = []
         for member in members { try values.append(probabilities(member, rowCount: rowCount)) }
-        return columns(of: values, groups: groups)
+        return (rowCount, columns(of: values, groups: groups))
     }
 
     private var expectation: String {
