@@ -152,7 +152,8 @@ let package = Package(
         tests(
             "ServingNodeTests",
             [
-                "EnsembleModel", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting", "ServingNode",
+                "Boosting", "EnsembleModel", "Evaluation", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting",
+                "ServingNode",
                 .asyncHTTPClient, .hummingbirdTesting,
             ]),
         tests(

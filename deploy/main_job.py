@@ -117,14 +117,15 @@ class DataSet:
             by_id = {row["id"]: row for row in csv.DictReader(file) if row["id"] in rows}
         return numpy.array([[float(by_id[row][c]) for c in self.classes] for row in rows], dtype=numpy.float32)
 
-    def row_ids(self, count, models):
-        """The first rows, by id, that all of some models have."""
+    def row_groups(self, models):
+        """The group of each row that all of some models have, in the order of the row ids."""
         with open(self.folder / "labels.csv", newline="") as file:
-            ids = {row["id"] for row in csv.DictReader(file)}
+            groups = {row["id"]: row.get("group") or row["id"] for row in csv.DictReader(file)}
+        ids = set(groups)
         for name in models:
             with self.open(name) as file:
                 ids &= {row["id"] for row in csv.DictReader(file)}
-        return sorted(ids, key=str.encode)[:count]
+        return {row: groups[row] for row in sorted(ids, key=str.encode)}
 
     def open(self, name):
         path = self.predictions_file({"name": name})
@@ -157,18 +158,31 @@ def table(rows):
         print(f"{name:24}" + "".join(f"{metrics[key]:{width}.4f}" for key, width in zip(METRICS, (10, 10, 13, 10))))
 
 
-def score_with_lightgbm(combiner, inputs):
-    return lightgbm.Booster(model_file=str(combiner)).predict(inputs.astype(numpy.float64))
+def score_with_lightgbm(combiner, columns):
+    return lightgbm.Booster(model_file=str(combiner)).predict(columns)
 
 
-def ask_node(address, ensemble, members, predictions):
-    body = {
-        "inputs": [
-            {"name": name, "datatype": "FP32", "shape": list(predictions[member].shape),
-             "data": [float(value) for value in predictions[member].ravel()]}
-            for member, name in members
-        ]
-    }
+def combiner_columns(predictions, groups):
+    """What the combiner sees: of each member its probabilities and, where groups are given, their deviations from its
+    mean over the rows of the same group."""
+    columns = []
+    for probability in (p.astype(numpy.float64) for p in predictions):
+        columns.append(probability)
+        if groups is not None:
+            names = numpy.array(groups)
+            mean = {name: probability[names == name].mean(axis=0) for name in set(groups)}
+            columns.append(probability - numpy.array([mean[name] for name in groups]))
+    return numpy.concatenate(columns, axis=1)
+
+
+def ask_node(address, ensemble, predictions, groups):
+    inputs = [
+        {"name": name, "datatype": "FP32", "shape": list(values.shape), "data": [float(value) for value in values.ravel()]}
+        for name, values in predictions.items()
+    ]
+    if groups is not None:
+        inputs.append({"name": "group", "datatype": "BYTES", "shape": [len(groups)], "data": groups})
+    body = {"inputs": inputs}
     request = urllib.request.Request(
         f"http://{address}/v2/models/{ensemble}/infer", json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as response:
@@ -195,14 +209,23 @@ def check_node(address, ensemble, data, manifest, combiner):
     """Whether node, registry and Python's LightGBM agree on some rows, to 1e-12."""
     wait_until_serving(address, ensemble, manifest["sequence"])
     members = [member["model"] for member in manifest["members"]]
-    rows = data.row_ids(NODE_ROWS, members)
+    sees_groups = manifest.get("columns") == "probability+group"
+    group_of = data.row_groups(members)
+    shown = list(group_of)[:NODE_ROWS]
+    rows, groups = shown, None
+    if sees_groups:
+        # The rows of a group go together.
+        wanted = {group_of[row] for row in shown}
+        rows = shown + [row for row, group in group_of.items() if group in wanted and row not in shown]
+        groups = [group_of[row] for row in rows]
     predictions = {name: data.predictions(name, rows) for name in members}
-    inputs = numpy.concatenate([predictions[name] for name in members], axis=1)
-    node, labels, parameters = ask_node(address, ensemble, [(name, name) for name in members], predictions)
-    python = score_with_lightgbm(combiner, inputs)
+    node, labels, parameters = ask_node(address, ensemble, predictions, groups)
+    python = score_with_lightgbm(combiner, combiner_columns(predictions.values(), groups))
 
+    if sees_groups:
+        print(f"asked for {len(rows)} rows: the whole groups of these {len(shown)}")
     print(f"{'row':20}{'answer':>14}{'node':>22}{'LightGBM in Python':>22}")
-    for index, row in enumerate(rows):
+    for index, row in enumerate(shown):
         best = int(node[index].argmax())
         print(f"{row:20}{labels[index]:>14}{node[index, best]:22.16f}{python[index, best]:22.16f}")
 
@@ -214,7 +237,8 @@ def check_node(address, ensemble, data, manifest, combiner):
     registry = shifted / shifted.sum(axis=1, keepdims=True)
     width = len(data.classes)
     golden_predictions = {name: golden_inputs[:, i * width:(i + 1) * width] for i, name in enumerate(members)}
-    node_golden, _, _ = ask_node(address, ensemble, [(name, name) for name in members], golden_predictions)
+    golden_groups = [str(group) for group in golden["groups"]] if sees_groups else None
+    node_golden, _, _ = ask_node(address, ensemble, golden_predictions, golden_groups)
 
     differences = {
         "node and Python": float(abs(node - python).max()),

@@ -3,8 +3,11 @@
 ///
 /// Written as IEEE-754 bits in lowercase hexadecimal, since canonical JSON has no fractions.
 public struct GoldenRows: Hashable, Sendable, Codable {
-    /// Rows of combiner inputs (members x K), 8 digits a float32.
+    /// Rows of member probabilities (members x K), 8 digits a float32.
     public var inputs: [[String]]
+    /// A number for each row, the same for rows of the same group, counted from 0; nil where the combiner does not see
+    /// groups.
+    public var groups: [Int]?
     /// Rows of raw scores (K), 16 digits a float64.
     public var rawScores: [[String]]
 
@@ -12,8 +15,10 @@ public struct GoldenRows: Hashable, Sendable, Codable {
     ///
     /// - Parameters:
     ///   - inputs: rows of member probabilities, members x K each.
+    ///   - groups: the number of each row's group; the scores are in the context of just these rows.
     ///   - rawScores: rows of K raw scores.
-    public init(inputs: [[Float]], rawScores: [[Double]]) {
+    public init(inputs: [[Float]], groups: [Int]? = nil, rawScores: [[Double]]) {
+        self.groups = groups
         self.inputs = inputs.map { $0.map { Self.hexadecimal($0.bitPattern) } }
         self.rawScores = rawScores.map { $0.map { Self.hexadecimal($0.bitPattern) } }
     }
@@ -39,7 +44,7 @@ public struct GoldenRows: Hashable, Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case inputs
+        case inputs, groups
         case rawScores = "raw_scores"
     }
 }

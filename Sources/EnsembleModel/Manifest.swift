@@ -14,7 +14,7 @@ public struct Manifest: Hashable, Sendable, Codable {
         }
     }
 
-    /// One member; its K probabilities are the combiner's next K columns.
+    /// One member; what the combiner sees of it are the combiner's next columns.
     public struct Member: Hashable, Sendable, Codable {
         public var model: String
         public var version: String
@@ -73,7 +73,7 @@ public struct Manifest: Hashable, Sendable, Codable {
     public var sequence: Int
     /// SHA-256 of the manifest before; nil for the first.
     public var previousSHA256: ContentDigest?
-    /// Digest of what is served: classes, members and combiner, without number, time and reason.
+    /// Digest of what is served: classes, members, combiner and its columns, without number, time and reason.
     public var contentID: ContentDigest
     /// Seconds since 1970.
     public var createdAt: Int64
@@ -85,6 +85,10 @@ public struct Manifest: Hashable, Sendable, Codable {
     /// Members in model order: the order of the combiner's columns.
     public var members: [Member]
     public var combiner: CombinerReference
+    /// What the combiner sees of each member.
+    public var columns: Policy.Columns { statedColumns ?? .probability }
+    /// Left out where it is `probability`: manifests from before there was a choice say the same in the same bytes.
+    private let statedColumns: Policy.Columns?
     /// Rows to check a node's scoring with.
     public var golden: GoldenRows
 
@@ -92,7 +96,7 @@ public struct Manifest: Hashable, Sendable, Codable {
     public init(
         ensemble: String, generation: Int, sequence: Int, previousSHA256: ContentDigest?, createdAt: Int64,
         reason: PromotionKind, admission: Policy.Admission, decisionID: Int64, classes: [String], members: [Member],
-        combiner: CombinerReference, golden: GoldenRows
+        combiner: CombinerReference, columns: Policy.Columns, golden: GoldenRows
     ) throws {
         self.ensemble = ensemble
         self.generation = generation
@@ -105,24 +109,30 @@ public struct Manifest: Hashable, Sendable, Codable {
         self.classes = classes
         self.members = members
         self.combiner = combiner
+        statedColumns = Self.stated(columns)
         self.golden = golden
-        contentID = try Self.contentID(ensemble: ensemble, classes: classes, members: members, combiner: combiner)
+        contentID = try Self.contentID(
+            ensemble: ensemble, classes: classes, members: members, combiner: combiner, columns: columns)
     }
 
     /// The digest that ``contentID`` must equal.
     public static func contentID(
-        ensemble: String, classes: [String], members: [Member], combiner: CombinerReference
+        ensemble: String, classes: [String], members: [Member], combiner: CombinerReference, columns: Policy.Columns
     ) throws -> ContentDigest {
         struct Content: Encodable {
             var ensemble: String
             var classes: [String]
             var members: [Member]
             var combiner: CombinerReference
+            var columns: Policy.Columns?
         }
         return try CanonicalValue(
-            encoding: Content(ensemble: ensemble, classes: classes, members: members, combiner: combiner)
+            encoding: Content(
+                ensemble: ensemble, classes: classes, members: members, combiner: combiner, columns: stated(columns))
         ).digest
     }
+
+    private static func stated(_ columns: Policy.Columns) -> Policy.Columns? { columns == .probability ? nil : columns }
 
     /// The canonical bytes: what is stored, served and hashed.
     public func canonicalBytes() throws -> [UInt8] {
@@ -135,5 +145,6 @@ public struct Manifest: Hashable, Sendable, Codable {
         case contentID = "content_id"
         case createdAt = "created_at"
         case decisionID = "decision_id"
+        case statedColumns = "columns"
     }
 }

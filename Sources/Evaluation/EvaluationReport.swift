@@ -158,18 +158,44 @@ struct EvaluationReport {
         return Combiner(text: text, treeCount: forest.trees.count, golden: try goldenRows(of: forest))
     }
 
-    /// The first rows that every member covers, with the combiner's raw scores.
+    /// Some rows that every member covers, with the combiner's raw scores; their context is made of just them.
     private func goldenRows(of forest: Forest) throws -> GoldenRows {
         let members = try membersAfter.map { try inputs.candidate($0).predictions }
-        let rows = inputs.validation.rowIDs.indices.lazy
-            .filter { row in !members.contains { $0.isMissing(row: row) } }
-            .prefix(Self.goldenRowCount)
-        let columns = try inputs.columns(of: membersAfter, rows: Array(rows))
-        let scores = forest.rawScores(rows: columns)
-        let (width, classes) = (forest.featureCount, forest.classCount)
+        let rows = goldenRows(coveredBy: members)
+        let groups =
+            inputs.columns == .probability ? nil : MemberColumns.numbered(rows.map { inputs.validation.groups[$0] })
+        let classes = inputs.validation.classCount
+        func probabilities(_ member: Predictions, _ row: Int) -> ArraySlice<Float> {
+            member.values[row * classes..<(row + 1) * classes]
+        }
+        let columns = members.map { member in
+            MemberColumns(rows.flatMap { probabilities(member, $0) }, classCount: classes, groups: groups)
+        }
+        let scores = forest.rawScores(rows: MemberColumns.joined(columns, rows: Array(rows.indices)))
         return GoldenRows(
-            inputs: (0..<columns.count / width).map { columns[$0 * width..<($0 + 1) * width].map { Float($0) } },
-            rawScores: (0..<columns.count / width).map { Array(scores[$0 * classes..<($0 + 1) * classes]) })
+            inputs: rows.map { row in members.flatMap { probabilities($0, row) } }, groups: groups,
+            rawScores: rows.indices.map { Array(scores[$0 * classes..<($0 + 1) * classes]) })
+    }
+
+    /// The first rows that every member covers. Where groups count, the first of its groups that have two such rows
+    /// give two each: a context of single rows would not show a wrong mean.
+    private func goldenRows(coveredBy members: [Predictions]) -> [Int] {
+        let covered = inputs.validation.rowIDs.indices.lazy
+            .filter { row in !members.contains { $0.isMissing(row: row) } }
+        guard inputs.columns == .probabilityAndGroup else { return Array(covered.prefix(Self.goldenRowCount)) }
+        var firstOfGroup: [Int: Int] = [:]
+        var chosen: [Int] = []
+        for row in covered {
+            let group = inputs.validation.groups[row]
+            if let first = firstOfGroup[group] {
+                if !chosen.contains(first) { chosen += [first, row] }
+                if chosen.count == Self.goldenRowCount { break }
+            } else {
+                firstOfGroup[group] = row
+            }
+        }
+        let others = covered.filter { !chosen.contains($0) }.prefix(Self.goldenRowCount - chosen.count)
+        return (chosen + others).sorted()
     }
 
     /// Rows that a node checks itself with: enough to notice a wrong scorer, few enough to travel in every manifest.

@@ -15,7 +15,7 @@ struct Inputs {
     let sealedRows: [Int]
     private let candidates: [ModelVersionID: Candidate]
     private let digests: [ModelVersionID: ContentDigest]
-    private let groupMeans: GroupMeans
+    private let memberColumns: MemberColumnsCache
 
     /// Above so many rows, sets are searched on a sample of them.
     static let searchedRows = 50_000
@@ -44,7 +44,7 @@ struct Inputs {
         let split = split
         openRows = split.isOpen.indices.filter { split.isOpen[$0] }
         sealedRows = split.isOpen.indices.filter { !split.isOpen[$0] }
-        groupMeans = GroupMeans(validation)
+        memberColumns = MemberColumnsCache(groups: columns == .probability ? nil : validation.groups)
     }
 
     /// The same inputs on a sample of whole groups; nil when all rows are few enough to be searched.
@@ -98,54 +98,26 @@ struct Inputs {
     /// Columns of the combiner for each model.
     var columnsEach: Int { columns.count(classCount: validation.classCount) }
 
-    /// The combiner's columns of some rows, as 64-bit values, row by row. Of each model, in order: its probabilities
-    /// in class order, then, where the policy says so, their deviations from its means over the group.
-    func columns(of members: [ModelVersionID], rows: some RandomAccessCollection<Int>) throws(EvaluationError)
-        -> [Double]
-    {
-        let (width, classCount) = (columnsEach, validation.classCount)
-        var values = [Double](repeating: 0, count: rows.count * members.count * width)
-        for (position, member) in members.enumerated() {
-            let predictions = try candidate(member).predictions
-            let means = columns == .probability ? [] : groupMeans.means(of: member, predictions)
-            predictions.values.withUnsafeBufferPointer { source in
-                for (index, row) in rows.enumerated() {
-                    let target = (index * members.count + position) * width
-                    for column in 0..<classCount { values[target + column] = Double(source[row * classCount + column]) }
-                    guard !means.isEmpty else { continue }
-                    let mean = validation.groups[row] * classCount
-                    for column in 0..<classCount {
-                        values[target + classCount + column] = values[target + column] - means[mean + column]
-                    }
-                }
-            }
-        }
-        return values
+    /// The combiner's columns of some rows, row by row: those of each model, in order.
+    func columns(of members: [ModelVersionID], rows: some Collection<Int>) throws(EvaluationError) -> [Double] {
+        var columns: [MemberColumns] = []
+        for member in members { columns.append(memberColumns.columns(of: member, try candidate(member).predictions)) }
+        return MemberColumns.joined(columns, rows: Array(rows))
     }
 }
 
-/// Each model's mean probabilities over the rows of each group, made once. Used by one thread.
-private final class GroupMeans {
-    private let validation: ValidationSet
-    private var known: [ModelVersionID: [Double]] = [:]
+/// Each model's columns, whose means over groups are computed once. Used by one thread.
+private final class MemberColumnsCache {
+    private let groups: [Int]?
+    private var known: [ModelVersionID: MemberColumns] = [:]
 
-    init(_ validation: ValidationSet) { self.validation = validation }
+    init(groups: [Int]?) { self.groups = groups }
 
-    /// G x K means over the rows that the model covers.
-    func means(of model: ModelVersionID, _ predictions: Predictions) -> [Double] {
-        if let means = known[model] { return means }
-        let classCount = validation.classCount
-        var sums = [Double](repeating: 0, count: validation.groupNames.count * classCount)
-        var counts = [Double](repeating: 0, count: validation.groupNames.count)
-        for (row, group) in validation.groups.enumerated() where !predictions.isMissing(row: row) {
-            counts[group] += 1
-            for column in 0..<classCount {
-                sums[group * classCount + column] += Double(predictions[row: row, class: column])
-            }
-        }
-        let means = sums.indices.map { sums[$0] / counts[$0 / classCount] }
-        known[model] = means
-        return means
+    func columns(of model: ModelVersionID, _ predictions: Predictions) -> MemberColumns {
+        if let columns = known[model] { return columns }
+        let columns = MemberColumns(predictions.values, classCount: predictions.classCount, groups: groups)
+        known[model] = columns
+        return columns
     }
 }
 

@@ -62,6 +62,6 @@ enum Fixture {
             ensemble: "e", generation: 1, sequence: 4, previousSHA256: nil, createdAt: 1_767_270_896, reason: .founding,
             admission: .shapleyTopK, decisionID: 9, classes: ["x", "y"],
             members: [.init(id: try ModelVersionID("a@1"), metadata: ModelMetadata(latencyNanoseconds: 5_900_000))],
-            combiner: .init(combiner), golden: combiner.golden)
+            combiner: .init(combiner), columns: .probability, golden: combiner.golden)
     }
 }

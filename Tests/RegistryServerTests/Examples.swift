@@ -88,11 +88,12 @@ enum Examples {
     }
 
     static func manifest() throws -> Manifest {
-        let golden = GoldenRows(inputs: [[0.5, 0.5]], rawScores: [[0.1, -0.1]])
+        let golden = GoldenRows(inputs: [[0.5, 0.5]], groups: [0], rawScores: [[0.1, -0.1]])
         return try Manifest(
             ensemble: "esci", generation: 1, sequence: 2, previousSHA256: digest, createdAt: 1, reason: .admit,
             admission: .shapleyTopK, decisionID: 2, classes: ["a", "b"],
             members: [.init(id: try id(), metadata: metadata())],
-            combiner: .init(Combiner(text: Array("tree".utf8), treeCount: 1, golden: golden)), golden: golden)
+            combiner: .init(Combiner(text: Array("tree".utf8), treeCount: 1, golden: golden)),
+            columns: .probabilityAndGroup, golden: golden)
     }
 }

@@ -1,3 +1,4 @@
+import Boosting
 import EnsembleModel
 import Forest
 import Foundation
@@ -91,6 +92,35 @@ import Testing
         #expect(try evidence.digest == decision.evidence)
         #expect(evidence.verdict == decision.verdict)
         #expect(evidence.metrics == decision.metrics)
+    }
+
+    @Test func aPolicyWithGroupColumnsIsTrainedAndPublished() async throws {
+        try await RegistryHarness.with { registry in
+            let task = try SimulatedTask(rowCount: 300)
+            let policy = #"{"columns":"probability+group","preset":"standard","parsimony":0,"budget":{"members":2}}"#
+            #expect(try await registry.create("pets", task, policy: policy).status == .created)
+            for (model, skill) in [("weak@1", 0.6), ("fair@1", 0.8)] {
+                _ = try await registry.submit(
+                    model, to: "pets", task, task.predictions(skill: skill, seed: UInt64(skill * 100)))
+            }
+            _ = try await registry.send(.post, APIPath.found("pets"))
+            try await registry.settle()
+
+            let answer = try await registry.send(.get, APIPath.manifest("pets"))
+            let manifest = try JSONDecoder().decode(Manifest.self, from: Data(answer.body.readableBytesView))
+            #expect(manifest.columns == .probabilityAndGroup && manifest.members.map(\.model) == ["fair", "weak"])
+            let text = try await registry.send(.get, APIPath.combiner(manifest.combiner.sha256))
+            let inputs = try #require(manifest.golden.inputValues)
+            let groups = try #require(manifest.golden.groups)
+            #expect(groups == [0, 0, 1, 1])
+            let members = [0, 3].map { first in inputs.flatMap { $0[first..<first + 3] } }
+            let scores = try LightGBM.load().predict(
+                text: Array(text.body.readableBytesView),
+                rows: groupColumns(of: members, classCount: 3, groups: groups), raw: true)
+            let golden = try #require(manifest.golden.rawScoreValues).flatMap { $0 }
+            #expect(scores.count == golden.count)
+            for (ours, theirs) in zip(golden, scores) { #expect(abs(ours - theirs) <= 1e-12) }
+        }
     }
 
     @Test func aCopyOfAMemberIsRejectedAsDuplicate() async throws {

@@ -26,6 +26,17 @@ struct InferenceBody: Sendable {
         }
     }
 
+    /// - Parameter members: N x 3 probabilities of each member.
+    init(members: [[Float]], groups: [String]?) {
+        inputs = zip(["knn", "minilm", "svm"], members).map { name, values in
+            let data = values.map(\.description).joined(separator: ", ")
+            return Input(name: name, datatype: "FP32", shape: "[\(values.count / 3), 3]", data: "[\(data)]")
+        }
+        guard let groups else { return }
+        let data = groups.map { "\"\($0)\"" }.joined(separator: ", ")
+        inputs.append(.init(name: "group", datatype: "BYTES", shape: "[\(groups.count)]", data: "[\(data)]"))
+    }
+
     var json: String {
         let tensors = inputs.map { input in
             #"{"name": "\#(input.name)", "shape": \#(input.shape), "datatype": "\#(input.datatype)", "#

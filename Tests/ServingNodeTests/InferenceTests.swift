@@ -12,7 +12,7 @@ import Testing
 
 @Suite struct InferenceTests {
     /// Runs `body` with a client of a node that serves `digits`.
-    private static func with(
+    static func with(
         _ served: ServedEnsemble, limits: NodeLimits = NodeLimits(),
         _ body: @Sendable (any TestClientProtocol) async throws -> Void
     ) async throws {
@@ -24,7 +24,7 @@ import Testing
         try ServedEnsemble(name: "digits", loaded: Release(1, model).loaded())
     }
 
-    private struct Answer: Decodable {
+    struct Answer: Decodable {
         struct Parameters: Decodable {
             var sequence: Int
             var contentID: String
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    private static func infer(
+    static func infer(
         _ client: any TestClientProtocol, _ body: String, path: String = "/v2/models/digits/infer"
     ) async throws -> Answer {
         try await client.execute(uri: path, method: .post, body: ByteBuffer(string: body)) { response in

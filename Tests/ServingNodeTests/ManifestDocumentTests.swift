@@ -35,6 +35,12 @@ import Testing
         BadManifest(
             "key twice", says: "not in canonical form", replacing: "\"schema\":1", with: "\"schema\":1,\"schema\":1"),
         BadManifest("other layout", says: "is of schema 2", replacing: "\"schema\":1", with: "\"schema\":2"),
+        BadManifest(
+            "unknown columns", says: "its columns are 'rank'; this node makes probability, probability+group: update",
+            replacing: "\"combiner\":", with: "\"columns\":\"rank\",\"combiner\":"),
+        BadManifest(
+            "columns that are not its content's", says: "content_id",
+            replacing: "\"combiner\":", with: "\"columns\":\"probability+group\",\"combiner\":"),
         BadManifest("other content", says: "content_id", replacing: "\"eel\"", with: "\"fox\""),
         BadManifest("sequence 0", says: "begin with 1") { try Release(0).bytes },
         BadManifest("class twice", says: "classes") { try Release(1, classes: ["cat", "dog", "cat"]).bytes },
@@ -44,7 +50,7 @@ import Testing
             return try Manifest(
                 ensemble: "faces", generation: 1, sequence: 1, previousSHA256: nil, createdAt: 0, reason: .founding,
                 admission: .shapleyTopK, decisionID: 1, classes: right.classes, members: right.members,
-                combiner: right.combiner, golden: right.golden
+                combiner: right.combiner, columns: right.columns, golden: right.golden
             ).canonicalBytes()
         },
         BadManifest("other format", says: "lightgbm-text-v4 is read") {
@@ -76,7 +82,7 @@ import Testing
             ensemble: "digits", generation: 1, sequence: 1, previousSHA256: nil, createdAt: 0, reason: .founding,
             admission: .shapleyTopK,
             decisionID: 1, classes: Release.classes, members: members, combiner: .init(TextModel.three.combiner),
-            golden: TextModel.three.combiner.golden)
+            columns: .probability, golden: TextModel.three.combiner.golden)
         let limits = NodeLimits()
         let document = try ManifestDocument(bytes: manifest.canonicalBytes(), ensemble: "digits", limits: limits)
         let loaded = try LoadedEnsemble(document, combinerText: TextModel.three.bytes, limits: limits)

@@ -45,7 +45,8 @@ import Testing
             + #"{"datatype":"BYTES","name":"group","shape":[-1]},{"datatype":"BYTES","name":"key","shape":[-1]}],"#
             + #""name":"digits","outputs":[{"datatype":"FP64","name":"probabilities","shape":[-1,3]},"#
             + #"{"datatype":"BYTES","name":"label","shape":[-1]}],"parameters":{"classes":["cat","dog","eel"],"#
-            + #""content_id":"\#(content)","generation":1,"sequence":7},"platform":"ensemble-registry","#
+            + #""columns":"probability","content_id":"\#(content)","generation":1,"#
+            + #""optional_inputs":["group","key"],"sequence":7},"platform":"ensemble-registry","#
             + #""versions":["7"]}"#
         #expect(try await Self.get(path) == expected)
     }

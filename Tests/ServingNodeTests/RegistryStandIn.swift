@@ -78,14 +78,24 @@ struct Release: Sendable {
 
     var digest: ContentDigest { .of(bytes) }
 
-    /// - Parameter change: applied to a manifest that is right, so that it becomes wrong in one way.
     init(
         _ sequence: Int, _ model: TextModel = .two, generation: Int = 1, after previous: Release? = nil,
         classes: [String] = Release.classes, combiner reference: Manifest.CombinerReference? = nil,
         change: (inout Manifest) -> Void = { _ in }
     ) throws {
-        combiner = model.combiner
-        let members = try ["knn", "minilm", "svm"].prefix(model.members).map {
+        try self.init(
+            sequence, model.combiner, members: model.members, columns: .probability, generation: generation,
+            after: previous, classes: classes, combiner: reference, change: change)
+    }
+
+    /// - Parameter change: applied to a manifest that is right, so that it becomes wrong in one way.
+    init(
+        _ sequence: Int, _ combiner: Combiner, members memberCount: Int, columns: Policy.Columns, generation: Int = 1,
+        after previous: Release? = nil, classes: [String] = Release.classes,
+        combiner reference: Manifest.CombinerReference? = nil, change: (inout Manifest) -> Void = { _ in }
+    ) throws {
+        self.combiner = combiner
+        let members = try ["knn", "minilm", "svm"].prefix(memberCount).map {
             try Manifest.Member(id: ModelVersionID(name: $0, version: "1"), metadata: ModelMetadata())
         }
         var manifest = try Manifest(
@@ -94,7 +104,7 @@ struct Release: Sendable {
             reason: sequence == 1 ? .founding : .admit, admission: .shapleyTopK, decisionID: Int64(sequence),
             classes: classes,
             members: members, combiner: reference ?? Manifest.CombinerReference(combiner),
-            golden: combiner.golden)
+            columns: columns, golden: combiner.golden)
         change(&manifest)
         self.manifest = manifest
         bytes = try manifest.canonicalBytes()

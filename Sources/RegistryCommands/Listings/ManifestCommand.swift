@@ -65,6 +65,7 @@ struct ManifestCommand: AsyncParsableCommand {
                 ("published", "\(Format.date(Date(timeIntervalSince1970: Double(manifest.createdAt)))) UTC"),
                 ("classes", manifest.classes.joined(separator: ", ")),
                 ("combiner", "\(combiner.trees) trees, \(combiner.bytes) bytes, sha256 \(combiner.sha256)"),
+                ("columns", manifest.columns.rawValue),
             ])
             let members = TextTable(
                 columns: [

@@ -20,6 +20,8 @@ struct PendingDecision: Sendable {
     /// SHA-256 of the evidence.
     let evidence: String
     let admission: Policy.Admission
+    /// What the combiner sees of each member.
+    let columns: Policy.Columns
     let combiner: Manifest.CombinerReference?
     /// Rows to check a scorer of the combiner with.
     let golden: GoldenRows?
@@ -64,7 +66,9 @@ struct PendingDecision: Sendable {
         retired = try row.models("retired")
         judged = try row["judged"]
         evidence = try row["evidence_sha256"]
-        admission = try row.json("policy", as: Policy.self).admission
+        let policy = try row.json("policy", as: Policy.self)
+        admission = policy.admission
+        columns = policy.columns
         combiner = try row.optionalDigest("combiner").map {
             Manifest.CombinerReference(sha256: $0, bytes: try row["bytes"], trees: try row["trees"])
         }

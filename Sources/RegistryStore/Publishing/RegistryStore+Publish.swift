@@ -180,7 +180,7 @@ extension RegistryStore {
             ensemble: head.ensemble, generation: head.generation, sequence: head.sequence + 1,
             previousSHA256: try previous.first?.digest("sha256"), createdAt: Int64(now.timeIntervalSince1970),
             reason: pending.promotionKind, admission: pending.admission, decisionID: decision, classes: head.classes,
-            members: members, combiner: combiner, golden: golden)
+            members: members, combiner: combiner, columns: pending.columns, golden: golden)
     }
 
     /// Fixes the epoch's preset, and queues what was submitted too late to be among the founding's candidates.

@@ -61,8 +61,7 @@ actor Follower: Service {
     func poll() async -> Outcome {
         do {
             let known = refused ?? served.current?.document.digest
-            guard case .manifest(let received) = try await client.manifest(ensemble: served.name, ifNoneMatch: known)
-            else {
+            guard let received = try await client.manifestBytes(ensemble: served.name, ifNoneMatch: known) else {
                 return .unchanged
             }
             if received.digest == refused { return .unchanged }
@@ -74,7 +73,7 @@ actor Follower: Service {
         }
     }
 
-    private func take(_ received: VerifiedManifest) async throws -> Outcome {
+    private func take(_ received: ManifestBytes) async throws -> Outcome {
         do {
             let old = served.current?.document
             let document = try ManifestDocument(bytes: received.bytes, ensemble: served.name, limits: limits)

@@ -11,6 +11,10 @@ struct LoadedEnsemble: Sendable {
     var manifest: Manifest { document.manifest }
     /// Number of classes, K.
     var classCount: Int { manifest.classes.count }
+    /// Whether a row's scores depend on the other rows of its group.
+    var seesGroups: Bool { manifest.columns == .probabilityAndGroup }
+    /// Tensors that a request may leave out.
+    var optionalTensors: [OptionalTensor] { OptionalTensor.allCases.filter { $0 != .group || !seesGroups } }
 
     /// Joins a manifest and the text of its combiner.
     ///
@@ -34,12 +38,13 @@ struct LoadedEnsemble: Sendable {
                 .invalidCombiner, "the combiner has \(forest.trees.count) trees; its manifest says \(combiner.trees)")
         }
         guard forest.classCount == manifest.classes.count,
-            forest.featureCount == manifest.members.count * manifest.classes.count
+            forest.featureCount == manifest.members.count * manifest.columns.count(classCount: manifest.classes.count)
         else {
             throw NodeError(
                 .invalidCombiner,
                 "the combiner has \(forest.classCount) classes and \(forest.featureCount) columns; "
-                    + "its manifest has \(manifest.classes.count) classes and \(manifest.members.count) members")
+                    + "its manifest has \(manifest.classes.count) classes, \(manifest.members.count) members and "
+                    + "columns: \(manifest.columns.rawValue)")
         }
         self.document = document
         tensorNames = Self.tensorNames(manifest.members)
@@ -48,14 +53,30 @@ struct LoadedEnsemble: Sendable {
 
     /// Scores the manifest's golden rows: a node whose arithmetic differs from the registry's must not serve.
     private func checkScoring() throws(NodeError) {
+        let (width, groups) = (manifest.members.count * classCount, manifest.golden.groups)
         guard let inputs = manifest.golden.inputValues, let expected = manifest.golden.rawScoreValues,
-            inputs.count == expected.count, inputs.allSatisfy({ $0.count == forest.featureCount })
+            inputs.count == expected.count, inputs.allSatisfy({ $0.count == width }),
+            (groups != nil) == seesGroups, groups.map({ $0.count == inputs.count }) ?? true
         else { throw NodeError(.invalidManifest, "the manifest's golden rows do not fit its combiner") }
-        let scores = forest.rawScores(rows: inputs.joined().map(Double.init))
+        let members = stride(from: 0, to: width, by: classCount).map { first in
+            inputs.flatMap { $0[first..<first + classCount] }
+        }
+        let columns = columns(of: members, groups: groups)
+        let scores = forest.rawScores(rows: MemberColumns.joined(columns, rows: Array(inputs.indices)))
         guard scores.map(\.bitPattern) == expected.joined().map(\.bitPattern) else {
             throw NodeError(
                 .invalidCombiner, "this node does not compute the scores that the manifest's golden rows must have")
         }
+    }
+
+    /// What the combiner sees of each member.
+    ///
+    /// - Parameters:
+    ///   - members: N x K probabilities of each member, in model order.
+    ///   - groups: the group of each row, where the combiner sees groups; equal ones are one group.
+    func columns(of members: [[Float]], groups: [some Hashable]?) -> [MemberColumns] {
+        let groups = seesGroups ? groups.map { MemberColumns.numbered($0) } : nil
+        return members.map { MemberColumns($0, classCount: classCount, groups: groups) }
     }
 
     /// A member's tensor has the model's name; `model@version` where that would stand for two things.
@@ -68,7 +89,7 @@ struct LoadedEnsemble: Sendable {
 
 /// Tensors that a request may carry besides the members' probabilities.
 enum OptionalTensor: String, CaseIterable {
-    /// The group of each row, e.g. its query.
+    /// The group of each row, e.g. its query. Not optional where the combiner sees groups.
     case group
     /// The row's key, under which its label may be kept.
     case key

@@ -18,20 +18,28 @@ struct ManifestDocument: Sendable {
     ///
     /// - Throws: ``NodeError`` with code `invalidManifest`.
     init(bytes: [UInt8], ensemble: String, limits: NodeLimits) throws(NodeError) {
-        struct Layout: Decodable { var schema: Int }
+        struct Layout: Decodable {
+            var schema: Int
+            var columns: String?
+        }
         guard bytes.count <= limits.manifestBytes else {
             throw Self.invalid("it has \(bytes.count) bytes; the limit is \(limits.manifestBytes)")
         }
         do {
-            let schema = try JSONDecoder().decode(Layout.self, from: Data(bytes)).schema
-            guard schema == Self.schema else {
-                throw Self.invalid("it is of schema \(schema); this node reads \(Self.schema): update the node")
+            let layout = try JSONDecoder().decode(Layout.self, from: Data(bytes))
+            guard layout.schema == Self.schema else {
+                throw Self.invalid("it is of schema \(layout.schema); this node reads \(Self.schema): update the node")
+            }
+            if let columns = layout.columns, Policy.Columns(rawValue: columns) == nil {
+                let known = Policy.Columns.allCases.map(\.rawValue).joined(separator: ", ")
+                throw Self.invalid(
+                    "its columns are '\(columns.prefix(40))'; this node makes \(known): update the node")
             }
             manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
             guard try manifest.canonicalBytes() == bytes else { throw Self.invalid("it is not in canonical form") }
             let content = try Manifest.contentID(
                 ensemble: manifest.ensemble, classes: manifest.classes, members: manifest.members,
-                combiner: manifest.combiner)
+                combiner: manifest.combiner, columns: manifest.columns)
             guard content == manifest.contentID else { throw Self.invalid("its content_id is not that of its content") }
         } catch let error as NodeError {
             throw error

@@ -10,11 +10,19 @@ extension LoadedEnsemble {
         let labels: [String]
     }
 
+    /// Rows scored at a time: the combiner's input takes several times the memory of the request's numbers.
+    private static let blockRows = 1024
+
     /// Scores a request.
     ///
     /// - Throws: ``NodeError`` with code `badRequest` or `tooLarge` saying which tensor is wrong and what it should be.
     func answer(_ request: InferenceRequest, limits: NodeLimits) throws(NodeError) -> Answer {
-        let probabilities = forest.probabilities(rows: try rows(request, limits: limits))
+        let input = try input(request, limits: limits)
+        var probabilities: [Double] = []
+        for first in stride(from: 0, to: input.rowCount, by: Self.blockRows) {
+            let rows = Array(first..<min(first + Self.blockRows, input.rowCount))
+            probabilities += forest.probabilities(rows: MemberColumns.joined(input.columns, rows: rows))
+        }
         let labels = stride(from: 0, to: probabilities.count, by: classCount).map { first in
             var best = 0
             for column in 1..<classCount where probabilities[first + column] > probabilities[first + best] {
@@ -25,10 +33,12 @@ extension LoadedEnsemble {
         return Answer(probabilities: probabilities, labels: labels)
     }
 
-    /// The combiner's input, N x (members x K): each member's probabilities beside each other, in model order.
+    /// The number of rows, and what the combiner sees of each member, in model order.
     ///
     /// A missing member is refused: the combiner was never trained on rows that lack one.
-    private func rows(_ request: InferenceRequest, limits: NodeLimits) throws(NodeError) -> [Double] {
+    private func input(
+        _ request: InferenceRequest, limits: NodeLimits
+    ) throws(NodeError) -> (rowCount: Int, columns: [MemberColumns]) {
         var given: [String: InferenceRequest.Tensor] = [:]
         for tensor in request.inputs {
             guard tensorNames.contains(tensor.name) || OptionalTensor(rawValue: tensor.name) != nil else {
@@ -44,15 +54,17 @@ extension LoadedEnsemble {
         }
         let members = tensorNames.compactMap { given[$0] }
         let rowCount = try rowCount(members, limits: limits)
-        for tensor in OptionalTensor.allCases.compactMap({ given[$0.rawValue] }) {
-            try checkTexts(tensor, rowCount: rowCount)
-        }
-        return try assemble(members, rowCount: rowCount)
+        if let key = given[OptionalTensor.key.rawValue] { _ = try texts(key, rowCount: rowCount) }
+        let groups = try groups(given[OptionalTensor.group.rawValue], rowCount: rowCount)
+        var values: [[Float]] = []
+        for member in members { try values.append(probabilities(member, rowCount: rowCount)) }
+        return (rowCount, columns(of: values, groups: groups))
     }
 
     private var expectation: String {
-        "'\(manifest.ensemble)' takes one tensor a member (\(tensorNames.joined(separator: ", "))) and optionally "
-            + OptionalTensor.allCases.map(\.rawValue).joined(separator: ", ")
+        "'\(manifest.ensemble)' takes one tensor a member (\(tensorNames.joined(separator: ", ")))"
+            + (seesGroups ? ", \(OptionalTensor.group.rawValue)" : "") + " and optionally "
+            + optionalTensors.map(\.rawValue).joined(separator: ", ")
     }
 
     /// N, on which all members agree.
@@ -85,7 +97,8 @@ extension LoadedEnsemble {
         return first?.shape[0] ?? 0
     }
 
-    private func checkTexts(_ tensor: InferenceRequest.Tensor, rowCount: Int) throws(NodeError) {
+    /// The strings of a tensor of BYTES, one a row.
+    private func texts(_ tensor: InferenceRequest.Tensor, rowCount: Int) throws(NodeError) -> [String] {
         guard tensor.datatype == "BYTES", tensor.shape == [rowCount], case .texts(let texts) = tensor.values,
             texts.count == rowCount, tensor.rowWidth == nil
         else {
@@ -93,40 +106,53 @@ extension LoadedEnsemble {
                 .badRequest,
                 "tensor '\(tensor.name)' must be of datatype BYTES and shape [\(rowCount)], with a string for each row")
         }
+        return texts
     }
 
-    private func assemble(_ members: [InferenceRequest.Tensor], rowCount: Int) throws(NodeError) -> [Double] {
-        let width = members.count * classCount
-        var rows = [Double](repeating: 0, count: rowCount * width)
-        for (member, tensor) in members.enumerated() {
-            guard case .numbers(let values) = tensor.values, values.count == rowCount * classCount,
-                tensor.rowWidth == nil || tensor.rowWidth == classCount
-            else {
+    /// The group of each row, where the combiner sees groups.
+    private func groups(_ tensor: InferenceRequest.Tensor?, rowCount: Int) throws(NodeError) -> [String]? {
+        let groups = try tensor.map { (tensor) throws(NodeError) in try texts(tensor, rowCount: rowCount) }
+        guard seesGroups else { return nil }
+        guard let groups else {
+            throw NodeError(
+                .badRequest,
+                "missing: group; '\(manifest.ensemble)' scores a row beside the others of its group: send all rows of "
+                    + "a group in one request, with the tensor 'group' of datatype BYTES and shape [\(rowCount)] that "
+                    + "names the group of each row (e.g. its query; a row without others is a group of its own)")
+        }
+        if let row = groups.firstIndex(of: "") {
+            throw NodeError(
+                .badRequest,
+                "row \(row) of tensor 'group' is empty; name the row's group, a name of its own where it has no others")
+        }
+        return groups
+    }
+
+    /// A member's N x K probabilities.
+    private func probabilities(_ tensor: InferenceRequest.Tensor, rowCount: Int) throws(NodeError) -> [Float] {
+        guard case .numbers(let values) = tensor.values, values.count == rowCount * classCount,
+            tensor.rowWidth == nil || tensor.rowWidth == classCount
+        else {
+            throw NodeError(
+                .badRequest,
+                "the data of tensor '\(tensor.name)' is not the \(rowCount * classCount) numbers "
+                    + "of its shape \(tensor.shape)"
+            )
+        }
+        for row in 0..<rowCount {
+            var (sum, least) = (0.0, 0.0)
+            for value in values[row * classCount..<(row + 1) * classCount] {
+                sum += Double(value)
+                least = min(least, Double(value))
+            }
+            // What the registry accepts of predictions; the combiner knows nothing else.
+            guard least >= 0, abs(sum - 1) <= 1e-3 + 1e-9 else {
                 throw NodeError(
                     .badRequest,
-                    "the data of tensor '\(tensor.name)' is not the \(rowCount * classCount) numbers "
-                        + "of its shape \(tensor.shape)"
-                )
-            }
-            for row in 0..<rowCount {
-                let (from, to) = (row * classCount, row * width + member * classCount)
-                var sum = 0.0
-                var least = 0.0
-                for column in 0..<classCount {
-                    let value = Double(values[from + column])
-                    rows[to + column] = value
-                    sum += value
-                    least = min(least, value)
-                }
-                // What the registry accepts of predictions; the combiner knows nothing else.
-                guard least >= 0, abs(sum - 1) <= 1e-3 + 1e-9 else {
-                    throw NodeError(
-                        .badRequest,
-                        "row \(row) of tensor '\(tensor.name)' is no row of probabilities: it sums to \(sum), "
-                            + "its least value is \(least); send probabilities (apply softmax to scores)")
-                }
+                    "row \(row) of tensor '\(tensor.name)' is no row of probabilities: it sums to \(sum), "
+                        + "its least value is \(least); send probabilities (apply softmax to scores)")
             }
         }
-        return rows
+        return values
     }
 }

@@ -24,10 +24,15 @@ enum Metadata {
             var sequence: Int
             var contentID: String
             var classes: [String]
+            /// What the combiner sees of each member; with `probability+group` the rows of a group must come together.
+            var columns: Policy.Columns
+            /// Inputs that a request may leave out.
+            var optionalInputs: [String]
 
             enum CodingKeys: String, CodingKey {
-                case generation, sequence, classes
+                case generation, sequence, classes, columns
                 case contentID = "content_id"
+                case optionalInputs = "optional_inputs"
             }
         }
 
@@ -51,7 +56,8 @@ enum Metadata {
             ]
             parameters = Parameters(
                 generation: manifest.generation, sequence: manifest.sequence, contentID: manifest.contentID.hex,
-                classes: manifest.classes)
+                classes: manifest.classes, columns: manifest.columns,
+                optionalInputs: ensemble.optionalTensors.map(\.rawValue))
         }
     }
 }
