@@ -45,7 +45,8 @@ class Bench:
 
     def create(self, ensemble, labels, members):
         policy = self.work / f"{ensemble}.policy.json"
-        policy.write_text(json.dumps({"budget": {"members": members}, "preset": "standard", "parsimony": 0}))
+        policy.write_text(json.dumps(
+            {"admission": "shapley-top-k", "budget": {"members": members}, "preset": "standard", "parsimony": 0}))
         classes = [option for name in CLASSES for option in ("--class", name)]
         self.registry.run("ensembles", "create", ensemble, "--labels", labels, *classes, "--policy", policy)
 
@@ -66,14 +67,14 @@ class Bench:
 
 
 def simulated(rows, models, seed):
-    """Labels, groups of ten rows and models of growing skill; float32 probabilities."""
+    """Labels, groups of ten rows and models of about equal skill, all of them needed; float32 probabilities."""
     random = numpy.random.default_rng(seed)
     label = random.integers(0, len(CLASSES), rows)
     hard = random.normal(size=(rows, len(CLASSES)))
     predictions = []
     for index in range(models):
-        score = 0.6 * hard + random.normal(size=hard.shape)
-        score[numpy.arange(rows), label] += 0.6 + 0.15 * index
+        score = 0.3 * hard + random.normal(size=hard.shape)
+        score[numpy.arange(rows), label] += 0.9 + 0.02 * index
         probability = numpy.exp(score - score.max(axis=1, keepdims=True))
         predictions.append((probability / probability.sum(axis=1, keepdims=True)).astype(numpy.float32))
     return label, predictions
