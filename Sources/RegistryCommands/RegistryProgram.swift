@@ -70,6 +70,6 @@ struct RegistryCommand: AsyncParsableCommand {
             EnsemblesCommand.self, SubmitCommand.self, SubmissionsCommand.self, ModelsCommand.self,
             PromotionsCommand.self,
             DecisionsCommand.self,
-            ManifestCommand.self, RetryCommand.self, TokensCommand.self,
+            ManifestCommand.self, RetryCommand.self, ReplayCommand.self, TokensCommand.self,
         ])
 }
