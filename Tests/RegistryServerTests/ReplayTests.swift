@@ -61,7 +61,7 @@ import Testing
     @Test func everyDecisionComesOutTheSameBitForBit() async throws {
         try await RegistryHarness.with { registry in
             let decisions = try await decide(registry)
-            #expect(decisions.map(\.verdict) == [.rejectNoGain, .admit, .admit])
+            #expect(decisions.map(\.verdict) == [.rejectNoGain, .admit, .admit], "\(decisions.map(\.reason))")
             for decision in decisions {
                 let record = try await findings(replay(decision.id, registry), registry)
                 #expect(record.identical && record.differences.isEmpty, "\(record.differences)")
