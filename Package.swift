@@ -47,6 +47,7 @@ let package = Package(
         .executable(name: "registryd", targets: ["registryd"]),
         .executable(name: "registry", targets: ["registry"]),
         .executable(name: "registry-node", targets: ["registry-node"]),
+        .executable(name: "evaluation-benchmark", targets: ["evaluation-benchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -121,6 +122,7 @@ let package = Package(
             "registryd",
             ["EnsembleModel", "RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
         program("registry", ["RegistryCommands"]),
+        program("evaluation-benchmark", ["Boosting", "EnsembleModel", "Evaluation"]),
         program("registry-node", ["ServingNode", .argumentParser, .logging]),
 
         // Tests.

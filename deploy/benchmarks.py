@@ -46,7 +46,8 @@ class Bench:
 
     def create(self, ensemble, labels, members):
         policy = self.work / f"{ensemble}.policy.json"
-        policy.write_text(json.dumps({"budget": {"members": members}, "preset": "standard", "parsimony": 0}))
+        policy.write_text(json.dumps(
+            {"admission": "shapley-top-k", "budget": {"members": members}, "preset": "standard", "parsimony": 0}))
         classes = [option for name in CLASSES for option in ("--class", name)]
         self.registry.run("ensembles", "create", ensemble, "--labels", labels, *classes, "--policy", policy)
 
@@ -67,14 +68,14 @@ class Bench:
 
 
 def simulated(rows, models, seed):
-    """Labels, groups of ten rows and models of growing skill; float32 probabilities."""
+    """Labels, groups of ten rows and models of about equal skill, all of them needed; float32 probabilities."""
     random = numpy.random.default_rng(seed)
     label = random.integers(0, len(CLASSES), rows)
     hard = random.normal(size=(rows, len(CLASSES)))
     predictions = []
     for index in range(models):
-        score = 0.6 * hard + random.normal(size=hard.shape)
-        score[numpy.arange(rows), label] += 0.6 + 0.15 * index
+        score = 0.3 * hard + random.normal(size=hard.shape)
+        score[numpy.arange(rows), label] += 0.9 + 0.02 * index
         probability = numpy.exp(score - score.max(axis=1, keepdims=True))
         predictions.append((probability / probability.sum(axis=1, keepdims=True)).astype(numpy.float32))
     return label, predictions
@@ -259,28 +260,107 @@ def evaluation(options, work):
     return entries
 
 
+<<<<<<< HEAD
 def entry(case, ours, peer, peer_name, unit, higher_is_better, least=0.0):
     """A line of the table; figures below `least`, what a case can resolve, count as that in the ratio."""
     first, second = max(ours, least), max(peer, least)
     ratio = first / second if higher_is_better else second / first
+=======
+REFERENCE = """
+import json, resource, sys, time
+import numpy
+directory, reference, models, classes, group, budget = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
+sys.path.insert(0, reference)
+from engine import Engine
+label = numpy.fromfile(f"{directory}/labels.i32", "<i4")
+rows = len(label)
+engine = Engine(label, numpy.array([f"group{i // group:08d}" for i in range(rows)]), numpy.full(rows, "all"), classes,
+                dict(count=budget))
+names = [f"model{i:08d}@1" for i in range(models)]
+predictions = {n: numpy.fromfile(f"{directory}/model{i}.f32", "<f4").reshape(rows, classes).astype(float)
+               for i, n in enumerate(names)}
+for name in names[:-1]:
+    engine.P[name], engine.meta[name], engine.tenure[name] = predictions[name], {}, 0
+engine.members = sorted(names[:-1])
+def cpu():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+began, used = time.perf_counter(), cpu()
+decision = engine.submit(names[-1], predictions[names[-1]])["decision"]
+print(json.dumps(dict(seconds=time.perf_counter() - began, cpu_seconds=cpu() - used, verdict=decision,
+                      peak_megabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)))
+"""
+
+
+def gate(options, work):
+    """Evaluations by the gate, each in a process of its own; the reference does the same but for utilities."""
+    rows = list(map(int, (options.rows or "10000,100000,1000000").split(",")))
+    models = list(map(int, (options.models or "16,32,64").split(",")))
+    cases = [(n, 8) for n in rows] + [(20_000, m) for m in models]
+    entries = []
+    for count, width in cases:
+        label, predictions = simulated(count, width, seed=3)
+        label.astype("<i4").tofile(work / "labels.i32")
+        for index, probability in enumerate(predictions):
+            probability.astype("<f4").tofile(work / f"model{index}.f32")
+        shape = [width, len(CLASSES), 10, width - 1]
+        ours = measured([f"{options.programs}/evaluation-benchmark", work, *shape, options.threads])
+        phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in
+                           sorted(ours["phases"].items(), key=lambda item: -item[1]) if seconds >= 0.05)
+        print(f"{count} rows, {width} models: {ours['seconds']:.1f} s, CPU {ours['cpu_seconds']:.1f} s, "
+              f"{ours['peak_megabytes']:.0f} MB, {ours['fits']} sets, {ours['verdict']}; {phases}", flush=True)
+        if options.reference and count <= 100_000 and width <= 9:
+            peer = measured([sys.executable, "-c", REFERENCE, work, options.reference, *shape])
+            print(f"{'':8}reference: {peer['seconds']:.1f} s, CPU {peer['cpu_seconds']:.1f} s, "
+                  f"{peer['peak_megabytes']:.0f} MB, {peer['verdict']}", flush=True)
+            if peer["verdict"] != ours["verdict"]:
+                raise DemoError(f"the reference says {peer['verdict']}, ours {ours['verdict']}")
+            for unit, key in (("s", "seconds"), ("MB", "peak_megabytes")):
+                entries.append(entry(f"gate, {width} models, {count} rows", ours[key], peer[key], "engine.py", unit, False))
+    return entries
+
+
+def measured(command):
+    """The JSON that a measuring program prints."""
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise DemoError(f"{command[0]} failed: {done.stderr[-2000:]}")
+    return json.loads(done.stdout)
+
+
+def entry(case, ours, peer, peer_name, unit, higher_is_better):
+    ratio = ours / peer if higher_is_better else peer / ours
+>>>>>>> mine~1
     return dict(case=case, ours=ours, peer=peer, peer_name=peer_name, unit=unit, ratio=ratio, higher_is_better=higher_is_better)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+<<<<<<< HEAD
     parser.add_argument("name", choices=["ingest", "evaluation", "simulate"])
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rows")
+=======
+    parser.add_argument("name", choices=["ingest", "evaluation", "gate"])
+    parser.add_argument("--programs", required=True)
+    parser.add_argument("--rows")
+    parser.add_argument("--models")
+    parser.add_argument("--threads", type=int, default=1)
+>>>>>>> mine~1
     parser.add_argument("--reference", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="registry-benchmark-"))
     work.chmod(0o711)  # Postgres runs as another user when we are root.
     try:
+<<<<<<< HEAD
         if options.name == "simulate":
             entries = simulation.simulate(options, entry)
         else:
             entries = {"ingest": ingest, "evaluation": evaluation}[options.name](options, work)
+=======
+        entries = {"ingest": ingest, "evaluation": evaluation, "gate": gate}[options.name](options, work)
+>>>>>>> mine~1
     except DemoError as error:
         sys.exit(f"benchmark: {error}")
     finally:

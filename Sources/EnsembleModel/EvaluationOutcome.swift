@@ -4,6 +4,8 @@ public enum EvaluationKind: String, Hashable, Sendable, Codable, CaseIterable {
     case founding
     /// Whether one challenger enters the champion.
     case admission
+    /// An earlier evaluation once more, to compare; in the queue only, never in evidence.
+    case replay
 }
 
 /// Metrics of one model or combination, out of fold.

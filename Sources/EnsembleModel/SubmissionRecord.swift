@@ -12,11 +12,13 @@ public enum WorkState: String, Hashable, Sendable, Codable, CaseIterable {
     /// Gave up after the last attempt; `registry retry` queues it again.
     case failed
     case cancelled
+    /// A replay that is done; its findings are a `ReplayRecord`.
+    case replayed
 
     /// Whether nothing more happens by itself.
     public var isFinal: Bool {
         switch self {
-        case .candidate, .decided, .failed, .cancelled: true
+        case .candidate, .decided, .failed, .cancelled, .replayed: true
         case .queued, .evaluating, .evaluated: false
         }
     }
@@ -43,6 +45,8 @@ public struct EvaluationRecord: Hashable, Sendable, Codable {
     public var kind: EvaluationKind
     /// The submission judged; nil for a founding.
     public var submission: Int64?
+    /// The decision computed again; nil but for a replay.
+    public var replays: Int64?
     public var state: WorkState
     /// Attempts begun.
     public var attempt: Int
@@ -55,13 +59,15 @@ public struct EvaluationRecord: Hashable, Sendable, Codable {
     public var finishedAt: Date?
 
     public init(
-        id: Int64, ensemble: String, kind: EvaluationKind, submission: Int64?, state: WorkState, attempt: Int,
+        id: Int64, ensemble: String, kind: EvaluationKind, submission: Int64?, replays: Int64? = nil, state: WorkState,
+        attempt: Int,
         progress: EvaluationProgress?, failure: String?, decision: Int64?, createdAt: Date, finishedAt: Date?
     ) {
         self.id = id
         self.ensemble = ensemble
         self.kind = kind
         self.submission = submission
+        self.replays = replays
         self.state = state
         self.attempt = attempt
         self.progress = progress
@@ -72,7 +78,7 @@ public struct EvaluationRecord: Hashable, Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, ensemble, kind, submission, state, attempt, progress, failure, decision
+        case id, ensemble, kind, submission, replays, state, attempt, progress, failure, decision
         case createdAt = "created_at"
         case finishedAt = "finished_at"
     }

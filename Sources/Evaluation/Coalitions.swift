@@ -61,6 +61,8 @@ final class Coalitions {
         let library: LightGBM
         let threads: Int
         let cache: FitCache
+        /// Above so many rows, sets are searched on a sample of them.
+        let searchedRows: Int
     }
 
     init(_ inputs: Inputs, settings: Settings, monitor: Monitor) throws {
@@ -82,7 +84,7 @@ final class Coalitions {
 
     /// The combiners of a sample of the same inputs; these themselves when all rows are few enough.
     func sampled() throws -> Coalitions {
-        guard let sample = try inputs.sampled() else { return self }
+        guard let sample = try inputs.sampled(limit: settings.searchedRows) else { return self }
         return try Coalitions(sample, settings: settings, monitor: monitor)
     }
 

@@ -107,6 +107,8 @@ public struct EvaluationRequest: Sendable {
                     "\(candidates.count) candidates are too many to search: withdraw some; "
                         + "the most is \(Self.maximumCandidates)")
             }
+        case .replay:
+            throw EvaluationError(.invalidRequest, "a replay is evaluated as the founding or admission that it repeats")
         case .admission:
             guard let challenger, !champion.contains(challenger) else {
                 throw EvaluationError(

@@ -15,6 +15,10 @@ public struct Evaluator: Sendable {
     private let library: LightGBM
     private let threads: Int
     private let cache: FitCache
+    private let searchedRows: Int
+
+    /// Above so many rows, sets are searched, and utilities computed, on a sample of whole groups.
+    public static let searchedRows = 50_000
 
     /// Creates an evaluator.
     ///
@@ -23,9 +27,14 @@ public struct Evaluator: Sendable {
     ///   - threads: folds fitted at the same time; the results do not depend on it.
     ///   - cache: keeps fits from one evaluation to the next; the results do not depend on it.
     public init(library: LightGBM, threads: Int = 1, cache: FitCache = FitCache(capacityBytes: 0)) {
+        self.init(library: library, threads: threads, cache: cache, searchedRows: Self.searchedRows)
+    }
+
+    init(library: LightGBM, threads: Int, cache: FitCache, searchedRows: Int) {
         self.library = library
         self.threads = threads
         self.cache = cache
+        self.searchedRows = searchedRows
     }
 
     /// Makes an evaluation. It blocks its thread for seconds to minutes.
@@ -58,14 +67,15 @@ public struct Evaluator: Sendable {
         _ inputs: Inputs, preset: Policy.Preset, scope: RowScope, monitor: Monitor
     ) throws -> Coalitions {
         let settings = Coalitions.Settings(
-            preset: preset, scope: scope, library: library, threads: threads, cache: cache)
+            preset: preset, scope: scope, library: library, threads: threads, cache: cache,
+            searchedRows: searchedRows)
         return try Coalitions(inputs, settings: settings, monitor: monitor)
     }
 
     // MARK: Founding
 
     private func found(_ request: EvaluationRequest, inputs: Inputs, monitor: Monitor) throws -> EvaluationOutcome {
-        let searchedInputs = try inputs.sampled() ?? inputs
+        let searchedInputs = try inputs.sampled(limit: searchedRows) ?? inputs
         let (preset, losses, searched) = try choosePreset(
             request.policy.preset, models: inputs.models, inputs: searchedInputs, monitor: monitor)
         let coalitions =

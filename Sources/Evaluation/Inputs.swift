@@ -17,9 +17,6 @@ struct Inputs {
     private let digests: [ModelVersionID: ContentDigest]
     private let memberColumns: MemberColumnsCache
 
-    /// Above so many rows, sets are searched on a sample of them.
-    static let searchedRows = 50_000
-
     init(_ request: EvaluationRequest) throws(EvaluationError) {
         try self.init(
             validation: request.validation, salt: request.epochSalt, budget: request.policy.budget,
@@ -48,7 +45,7 @@ struct Inputs {
     }
 
     /// The same inputs on a sample of whole groups; nil when all rows are few enough to be searched.
-    func sampled(limit: Int = Inputs.searchedRows) throws -> Inputs? {
+    func sampled(limit: Int) throws -> Inputs? {
         guard validation.rowCount > limit else { return nil }
         let rows = HashSplit.sample(of: validation, salt: salt, limit: limit)
         let sampled = try models.map { model in

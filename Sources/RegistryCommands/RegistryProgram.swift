@@ -70,6 +70,6 @@ struct RegistryCommand: AsyncParsableCommand {
             EnsemblesCommand.self, SubmitCommand.self, SubmissionsCommand.self, ModelsCommand.self,
             PromotionsCommand.self,
             DecisionsCommand.self,
-            ManifestCommand.self, RetryCommand.self, SimulateCommand.self, TokensCommand.self,
+            ManifestCommand.self, RetryCommand.self, ReplayCommand.self, SimulateCommand.self, TokensCommand.self,
         ])
 }

@@ -98,6 +98,8 @@ public struct EvaluationWorker: Service {
         let began = ContinuousClock.now
         let outcome = try await withLease(claim) { board in
             let request = try await inputs.request(for: claim)
+            // A replay computes everything itself.
+            let fits = claim.replays == nil ? fits : FitCache(capacityBytes: 0)
             return try await ComputeThread.run {
                 try Evaluator(library: library, threads: configuration.threads, cache: fits)
                     .evaluate(request, progress: board.post, isCancelled: board.isStopped)
@@ -106,9 +108,15 @@ public struct EvaluationWorker: Service {
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         // Minutes of work must not be lost to a moment without a database; the fence token keeps the repetition safe.
         try await patiently(logger) {
-            try await store.complete(
-                claim, outcome: outcome, worker: configuration.name, programVersion: ProgramVersion.current,
-                seconds: seconds)
+            if let decision = claim.replays {
+                try await store.completeReplay(
+                    claim, of: decision, outcome: outcome, worker: configuration.name,
+                    programVersion: ProgramVersion.current, seconds: seconds)
+            } else {
+                try await store.complete(
+                    claim, outcome: outcome, worker: configuration.name, programVersion: ProgramVersion.current,
+                    seconds: seconds)
+            }
         }
         logger.info("Evaluation ended", metadata: ["verdict": "\(outcome.verdict.rawValue)", "seconds": "\(seconds)"])
     }

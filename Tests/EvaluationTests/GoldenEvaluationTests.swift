@@ -29,7 +29,7 @@ struct GoldenEvaluationTests {
         let all = try Inputs(data.request(candidates: data.models))
         let cache = FitCache(capacityBytes: 1 << 30)
         let settings = Coalitions.Settings(
-            preset: .standard, scope: .all, library: try .load(), threads: 1, cache: cache)
+            preset: .standard, scope: .all, library: try .load(), threads: 1, cache: cache, searchedRows: .max)
         let coalitions = try Coalitions(all, settings: settings, monitor: monitor)
 
         let metrics = try coalitions.fit(data.models(data.golden["members"])).metrics
@@ -47,7 +47,7 @@ struct GoldenEvaluationTests {
         for golden in data.golden["founding"].array {
             let request = try data.request(candidates: data.models(golden["candidates"]), members: golden["budget"].int)
             let settings = Coalitions.Settings(
-                preset: .standard, scope: .all, library: try .load(), threads: 1, cache: cache)
+                preset: .standard, scope: .all, library: try .load(), threads: 1, cache: cache, searchedRows: .max)
             let coalitions = try Coalitions(Inputs(request), settings: settings, monitor: monitor)
             var search = FoundingSearch(coalitions, parsimony: 0.5, monitor: monitor)
             let result = try #require(try search.run())

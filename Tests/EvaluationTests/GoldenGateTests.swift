@@ -79,7 +79,8 @@ struct GoldenGateTests {
         #expect(stream.members.map(\.name) == golden["members"].strings)
         let request = try data.request(candidates: stream.members)
         let settings = Coalitions.Settings(
-            preset: stream.preset, scope: .all, library: try .load(), threads: 1, cache: FitCache(capacityBytes: 0))
+            preset: stream.preset, scope: .all, library: try .load(), threads: 1, cache: FitCache(capacityBytes: 0),
+            searchedRows: .max)
         let monitor = Monitor(report: { _ in }, isCancelled: { false })
         let metrics = try Coalitions(Inputs(request), settings: settings, monitor: monitor).fit(stream.members).metrics
         #expect(metrics.logLoss.isClose(to: golden["log_loss"]))
@@ -96,7 +97,7 @@ struct GoldenGateTests {
         request.policy.columns = try #require(Policy.Columns(rawValue: golden["columns"].string))
         let settings = Coalitions.Settings(
             preset: try #require(Policy.Preset(rawValue: golden["preset"].string)), scope: .all, library: try .load(),
-            threads: 1, cache: FitCache(capacityBytes: 0))
+            threads: 1, cache: FitCache(capacityBytes: 0), searchedRows: .max)
         let monitor = Monitor(report: { _ in }, isCancelled: { false })
         let metrics = try Coalitions(Inputs(request), settings: settings, monitor: monitor).fit(models).metrics
         #expect(metrics.logLoss.isClose(to: golden["log_loss"]))

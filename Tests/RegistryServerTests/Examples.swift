@@ -52,10 +52,17 @@ enum Examples {
 
     static func evaluation() throws -> EvaluationRecord {
         EvaluationRecord(
-            id: 1, ensemble: "esci", kind: .admission, submission: 1, state: .failed, attempt: 1,
+            id: 1, ensemble: "esci", kind: .admission, submission: 1, replays: 1, state: .failed, attempt: 1,
             progress: EvaluationProgress(phase: "search", completed: 1, total: 2), failure: "f", decision: 1,
             createdAt: date,
             finishedAt: date)
+    }
+
+    static func replay() -> ReplayRecord {
+        ReplayRecord(
+            decision: 1, evaluation: 2, identical: false, stored: digest, recomputed: digest,
+            differences: [.init(path: "evidence.reason", stored: "a", recomputed: "b")], decidedWith: "0.1.0",
+            replayedWith: "0.1.0", seconds: 1, replayedAt: date)
     }
 
     static func submission() throws -> SubmissionRecord {

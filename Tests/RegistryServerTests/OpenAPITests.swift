@@ -48,6 +48,7 @@ import Yams
         ("ModelVersionRecord", AnyExample(try Examples.model())),
         ("SubmissionRecord", AnyExample(try Examples.submission())),
         ("EvaluationRecord", AnyExample(try Examples.evaluation())),
+        ("ReplayRecord", AnyExample(Examples.replay())),
         ("DecisionRecord", AnyExample(try Examples.decision())),
         ("PromotionRecord", AnyExample(try Examples.promotion())),
         ("TokenRecord", AnyExample(try Examples.token())),

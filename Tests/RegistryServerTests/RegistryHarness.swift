@@ -90,6 +90,14 @@ struct RegistryHarness {
         }
     }
 
+    /// The same with a worker that has nothing in its caches.
+    func withFreshWorker() throws -> RegistryHarness {
+        let worker = EvaluationWorker(
+            store: store, library: try LightGBM.load(), configuration: .init(name: "fresh", threads: 1),
+            logger: Logger(label: "test") { StreamLogHandler.standardError(label: $0) })
+        return RegistryHarness(client: client, store: store, worker: worker, database: database, admin: admin)
+    }
+
     /// Creates an ensemble from a simulated task.
     func create(_ name: String, _ task: SimulatedTask, policy: String = "{}") async throws -> TestResponse {
         let classes = task.validation.classes.map { "class=\($0)" }.joined(separator: "&")

@@ -18,7 +18,7 @@ enum SubmissionText {
                 + "Queue it again with `registry retry \(evaluation)`."
         case .cancelled: return start + "\nCancelled."
         case .decided: return start + "\nDecided before: see `registry decisions list \(submission.ensemble)`."
-        case .queued, .evaluating, .evaluated:
+        case .queued, .evaluating, .evaluated, .replayed:
             let work = "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
             return start + work + (submission.holdCount > 0 ? " \(held(submission)) before." : "")
         }

@@ -51,5 +51,7 @@ extension RegistryStore {
         public var ledger: Ledger
         /// Loss given up by retirements in the epoch, in nats.
         public var retiredLoss: Double
+        /// The decision to compute again; nil for a new evaluation.
+        public var replays: Int64?
     }
 }

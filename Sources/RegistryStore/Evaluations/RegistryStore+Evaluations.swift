@@ -145,7 +145,7 @@ extension RegistryStore {
 extension EvaluationRecord {
     /// Columns of `evaluation v` and `decision d` that ``init(row:)`` reads beside the ensemble's name.
     static let columns: SQL = """
-        v.id AS evaluation_id, v.kind AS evaluation_kind, v.submission_id, v.state, v.attempt, v.progress, v.failure,
+        v.id AS evaluation_id, v.kind AS evaluation_kind, v.submission_id, v.replays, v.state, v.attempt, v.progress, v.failure,
         d.id AS decision, v.created_at AS queued_at, v.finished_at
         """
 
@@ -161,7 +161,7 @@ extension EvaluationRecord {
         let progress: JSON? = try row["progress"]
         self.init(
             id: try row["evaluation_id"], ensemble: try row["ensemble"], kind: try row.value("evaluation_kind"),
-            submission: try row["submission_id"], state: try row.value("state"), attempt: try row["attempt"],
+            submission: try row["submission_id"], replays: try row["replays"], state: try row.value("state"), attempt: try row["attempt"],
             progress: progress == nil ? nil : try row.json("progress"), failure: try row["failure"],
             decision: try row["decision"], createdAt: try row["queued_at"], finishedAt: try row["finished_at"])
     }

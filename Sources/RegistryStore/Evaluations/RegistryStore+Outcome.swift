@@ -52,14 +52,14 @@ extension RegistryStore {
     }
 
     /// Locks the claimed evaluation; false when its outcome is stored already.
-    private static func lockForCompletion(_ claim: Claim, on connection: Connection) async throws -> Bool {
+    static func lockForCompletion(_ claim: Claim, on connection: Connection) async throws -> Bool {
         let rows = try await connection.query(
             """
             SELECT state FROM evaluation WHERE id = \(claim.evaluation) AND fence_token = \(claim.fenceToken) FOR UPDATE
             """)
         switch try rows.first?.value("state", as: WorkState.self) {
         case .evaluating: return true
-        case .evaluated, .decided: return false
+        case .evaluated, .decided, .replayed: return false
         default: throw StoreError.leaseLost(claim.evaluation)
         }
     }

@@ -86,17 +86,18 @@ extension RegistryStore {
     }
 
     /// Of each ensemble only the oldest queued evaluation, and only when none is in flight; or one in flight whose
-    /// lease is over.
+    /// lease is over. Replays, which change nothing, come when there is nothing else to do.
     private static func claimStatement(worker: String, lease: Duration) -> SQL {
         """
         WITH c AS MATERIALIZED (
             SELECT v.id FROM evaluation v
             WHERE (v.state = 'evaluating' AND v.lease_expires_at < now())
+               OR (v.state = 'queued' AND v.kind = 'replay')
                OR (v.state = 'queued' AND NOT EXISTS (
                     SELECT FROM evaluation o
-                    WHERE o.ensemble_id = v.ensemble_id
+                    WHERE o.ensemble_id = v.ensemble_id AND o.kind <> 'replay'
                       AND (o.state IN ('evaluating', 'evaluated') OR (o.state = 'queued' AND o.id < v.id))))
-            ORDER BY v.id LIMIT 1 FOR UPDATE SKIP LOCKED
+            ORDER BY v.kind = 'replay', v.id LIMIT 1 FOR UPDATE SKIP LOCKED
         )
         UPDATE evaluation v
         SET state = 'evaluating', attempt = v.attempt + 1, fence_token = nextval('fence_token'), worker = \(worker),
@@ -105,7 +106,7 @@ extension RegistryStore {
             against_ledger_revision = l.revision
         FROM c, ensemble_head h JOIN ledger l ON l.ensemble_id = h.ensemble_id AND l.epoch = h.epoch
         WHERE v.id = c.id AND h.ensemble_id = v.ensemble_id
-        RETURNING v.id, v.ensemble_id, v.kind, v.submission_id, v.fence_token, v.attempt, v.requested_by,
+        RETURNING v.id, v.ensemble_id, v.kind, v.submission_id, v.fence_token, v.attempt, v.requested_by, v.replays,
                   v.against_sequence, v.against_epoch, v.against_policy_version, \(Ledger.columns)
         """
     }
@@ -114,6 +115,9 @@ extension RegistryStore {
     /// ledger comes with the claim itself, which recorded its revision.
     private static func claim(_ claimed: Row, on connection: Connection) async throws -> Claim {
         let ensemble: Int64 = try claimed["ensemble_id"]
+        if let decision: Int64 = try claimed["replays"] {
+            return try await .replay(of: decision, claimed, ensemble: ensemble, on: connection)
+        }
         let submission: Int64? = try claimed["submission_id"]
         let sequence: Int = try claimed["against_sequence"]
         let epoch: Int = try claimed["against_epoch"]
@@ -150,10 +154,11 @@ extension RegistryStore {
             champion: champion, candidates: candidates, policy: try row.json("policy"), policyVersion: policyVersion,
             preset: try row.optional("preset"), epochSalt: try row["salt"], sealKey: try row["seal_key"],
             validation: try row.digest("sha256"), submitter: try claimed["requested_by"],
-            ledger: try Ledger(row: claimed), retiredLoss: try claimed["retired_loss"])
+            ledger: try Ledger(row: claimed), retiredLoss: try claimed["retired_loss"],
+            replays: nil)
     }
 
-    private static func candidates(
+    static func candidates(
         ensemble: Int64, epoch: Int, among models: [ModelVersionID]?, on connection: Connection
     ) async throws -> [Claim.Candidate] {
         let names: [String]? = models?.map(\.description)

@@ -44,6 +44,7 @@ enum AuditAction: String {
     case retry = "evaluation.retry"
     case cancel = "evaluation.cancel"
     case decide = "decision.publish"
+    case requestReplay = "replay.request"
     case createToken = "token.create"
     case revokeToken = "token.revoke"
 }
