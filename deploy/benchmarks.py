@@ -260,12 +260,6 @@ def evaluation(options, work):
     return entries
 
 
-<<<<<<< HEAD
-def entry(case, ours, peer, peer_name, unit, higher_is_better, least=0.0):
-    """A line of the table; figures below `least`, what a case can resolve, count as that in the ratio."""
-    first, second = max(ours, least), max(peer, least)
-    ratio = first / second if higher_is_better else second / first
-=======
 REFERENCE = """
 import json, resource, sys, time
 import numpy
@@ -328,39 +322,30 @@ def measured(command):
     return json.loads(done.stdout)
 
 
-def entry(case, ours, peer, peer_name, unit, higher_is_better):
-    ratio = ours / peer if higher_is_better else peer / ours
->>>>>>> mine~1
+def entry(case, ours, peer, peer_name, unit, higher_is_better, least=0.0):
+    """A line of the table; figures below `least`, what a case can resolve, count as that in the ratio."""
+    first, second = max(ours, least), max(peer, least)
+    ratio = first / second if higher_is_better else second / first
     return dict(case=case, ours=ours, peer=peer, peer_name=peer_name, unit=unit, ratio=ratio, higher_is_better=higher_is_better)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-<<<<<<< HEAD
-    parser.add_argument("name", choices=["ingest", "evaluation", "simulate"])
-    parser.add_argument("--programs", required=True)
-    parser.add_argument("--rows")
-=======
-    parser.add_argument("name", choices=["ingest", "evaluation", "gate"])
+    parser.add_argument("name", choices=["ingest", "evaluation", "gate", "simulate"])
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rows")
     parser.add_argument("--models")
     parser.add_argument("--threads", type=int, default=1)
->>>>>>> mine~1
     parser.add_argument("--reference", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="registry-benchmark-"))
     work.chmod(0o711)  # Postgres runs as another user when we are root.
     try:
-<<<<<<< HEAD
         if options.name == "simulate":
             entries = simulation.simulate(options, entry)
         else:
-            entries = {"ingest": ingest, "evaluation": evaluation}[options.name](options, work)
-=======
-        entries = {"ingest": ingest, "evaluation": evaluation, "gate": gate}[options.name](options, work)
->>>>>>> mine~1
+            entries = {"ingest": ingest, "evaluation": evaluation, "gate": gate}[options.name](options, work)
     except DemoError as error:
         sys.exit(f"benchmark: {error}")
     finally:

@@ -60,6 +60,7 @@ extension RegistryStore {
             switch record.kind {
             case .founding: try await Self.checkMayFound(head, on: connection)
             case .admission: try await Self.checkMayAdmit(head, on: connection)
+            case .replay: break
             }
             let rows = try await connection.query(
                 """
