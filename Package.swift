@@ -143,7 +143,7 @@ let package = Package(
                 "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands",
                 .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
             ],
-            exclude: ["Snapshots"]),
+            exclude: ["DecisionTexts", "Snapshots"]),
         tests(
             "ServingNodeTests",
             [

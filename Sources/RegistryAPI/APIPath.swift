@@ -23,6 +23,7 @@ public enum APIPath {
     public static func model(_ id: ModelVersionID) -> String { "\(models)/\(id)" }
     public static func decision(_ id: Int64) -> String { "\(root)/decisions/\(id)" }
     public static func evidence(_ id: Int64) -> String { "\(decision(id))/evidence" }
+    public static func sealedEvidence(_ id: Int64) -> String { "\(decision(id))/sealed-evidence" }
     public static func combiner(_ digest: ContentDigest) -> String { "\(root)/combiners/\(digest.hex)" }
     public static func token(_ id: Int64) -> String { "\(tokens)/\(id)" }
 }

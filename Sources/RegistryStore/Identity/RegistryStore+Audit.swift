@@ -42,6 +42,7 @@ enum AuditAction: String {
     case retry = "evaluation.retry"
     case cancel = "evaluation.cancel"
     case decide = "decision.publish"
+    case readSealedEvidence = "evidence.read_sealed"
     case createToken = "token.create"
     case revokeToken = "token.revoke"
 }
