@@ -133,7 +133,7 @@ import Yams
                 derived.formUnion(Self.overAllRows(evidence, sealed))
             }
             let secret = FigureScan(values, digests: nonces)
-            try #require(secret.needles.count > 100)
+            try #require(secret.needles.count > 50)
             // With figures over all rows anybody could work out those of sealed rows.
             let forbidden = FigureScan(
                 values.union(derived),
@@ -218,26 +218,24 @@ import Yams
 }
 
 /// Everything that is logged, whatever its level.
-private final class CapturedLog: LogHandler {
-    private let text = Mutex<[UInt8]>([])
+private struct CapturedLog: LogHandler {
+    private final class Text: Sendable {
+        let bytes = Mutex<[UInt8]>([])
+    }
 
-    var bytes: [UInt8] { text.withLock { $0 } }
-    var logLevel: Logger.Level {
-        get { .trace }
-        set {}
-    }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set { record("\(newValue)") }
-    }
+    private let text = Text()
+    var logLevel = Logger.Level.trace
+    var metadata = Logger.Metadata()
+
+    var bytes: [UInt8] { text.bytes.withLock { $0 } }
+
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set { record("\(key) \(newValue.map { "\($0)" } ?? "")") }
+        get { metadata[key] }
+        set { metadata[key] = newValue }
     }
 
     func log(event: LogEvent) {
-        record("\(event.level) \(event.message) \(event.metadata ?? [:]) \(event.error.map { "\($0)" } ?? "")")
+        let line = "\(event.message) \(metadata) \(event.metadata ?? [:]) \(event.error.map { "\($0)" } ?? "")\n"
+        text.bytes.withLock { $0 += Array(line.utf8) }
     }
-
-    private func record(_ line: String) { text.withLock { $0 += Array((line + "\n").utf8) } }
 }
