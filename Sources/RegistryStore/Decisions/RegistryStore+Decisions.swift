@@ -65,7 +65,8 @@ extension DecisionRecord {
         """
         SELECT d.id, e.name AS ensemble, v.kind, d.evaluation_id, d.submission_id, m.reference, o.verdict, o.reason,
                p.policy, d.policy_version, o.preset, o.members_before, o.members_after, o.retired, o.metrics,
-               convert_from(o.evidence, 'UTF8')::jsonb -> 'warnings' AS warnings, o.evidence_sha256, pr.sequence, d.decided_at
+               convert_from(o.evidence, 'UTF8')::jsonb -> 'warnings' AS warnings, o.evidence_sha256, pr.sequence,
+               d.decided_at
         FROM decision d
         JOIN ensemble e ON e.id = d.ensemble_id
         JOIN evaluation v ON v.id = d.evaluation_id

@@ -16,8 +16,8 @@ extension RegistryStore {
     /// What sealed rows said in a decision: the JSON of `SealedEvidence` as it was stored, checked against the open
     /// evidence's commitment. Whoever reads it is on record in the audit chain.
     ///
-    /// - Throws: ``StoreError`` with code `notFound` when there is no such decision or it sealed nothing; `corrupt` when
-    ///   anything does not match its digest.
+    /// - Throws: ``StoreError`` with code `notFound` when there is no such decision or it sealed nothing; `corrupt`
+    ///   when anything does not match its digest.
     public func sealedEvidence(decision id: Int64, reader: String) async throws -> [UInt8] {
         try await transaction { connection in
             guard let row = try await connection.query(StoredEvidence.select(id)).first else {
