@@ -1,8 +1,8 @@
 /// Every number, hash and setting behind a verdict that everybody may read.
 ///
 /// Figures are over the rows that ``figures`` names. What sealed rows say is in a ``SealedEvidence`` of its own, which
-/// ``commitment`` binds. Its ``digest`` is over the canonical form, in which a double is its 16 hexadecimal digits: equal digests mean equal
-/// bits. Times, hosts and program versions stand beside the evidence, not in it.
+/// ``commitment`` binds. Its ``digest`` is over the canonical form, in which a double is its 16 hexadecimal digits:
+/// equal digests mean equal bits. Times, hosts and program versions stand beside the evidence, not in it.
 public struct Evidence: Hashable, Sendable, Codable {
     /// A model's predictions as they went in.
     public struct Input: Hashable, Sendable, Codable {

@@ -1,7 +1,7 @@
 import EnsembleModel
 
-/// The gate: a challenger is let in when the best set with it is better than the champion on sealed rows, by a test that
-/// holds however often it is repeated in an epoch, and nothing that is watched is worse.
+/// The gate: a challenger is let in when the best set with it is better than the champion on sealed rows, by a test
+/// that holds however often it is repeated in an epoch, and nothing that is watched is worse.
 ///
 /// Everything that takes time is done before sealed rows are looked at, so that not even the progress tells how the
 /// test went; reasons name figures of open rows only.

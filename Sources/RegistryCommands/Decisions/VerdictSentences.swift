@@ -67,8 +67,8 @@ struct VerdictSentences {
     private var founding: [String] {
         var lines = [
             "\(count(evidence.inputs, "candidate")), \(count(evidence.tried, "set")) fitted, by out-of-fold log-loss "
-                + "over all \(evidence.rowCount) rows (\(evidence.groupCount) groups): each row is scored by a combiner "
-                + "that did not see its group."
+                + "over all \(evidence.rowCount) rows (\(evidence.groupCount) groups): each row is scored by a "
+                + "combiner that did not see its group."
         ]
         let losses = evidence.presetLosses.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
         if losses.count > 1 {
@@ -97,8 +97,8 @@ struct VerdictSentences {
         let split = evidence.split
         let rows =
             "Of \(evidence.rowCount) rows, \(split.openRows) (\(split.openGroups) groups) are open and give the "
-            + "figures below; the other \(split.sealedRows) (\(split.sealedGroups) groups) are sealed: they decide, and only "
-            + "auditors see their figures."
+            + "figures below; the other \(split.sealedRows) (\(split.sealedGroups) groups) are sealed: they decide, "
+            + "and only auditors see their figures."
         return search + comparison + [rows] + test
     }
 
@@ -112,8 +112,8 @@ struct VerdictSentences {
         let sets = Set(evidence.search.flatMap { $0.options.map(\.members) }).count
         let out = first.from.filter { !found.contains($0) }
         return [
-            "Champion and \(challenger) together exceed the budget: of \(count(sets, "smaller set")) tried on open rows "
-                + "the best leaves out \(list(out))."
+            "Champion and \(challenger) together exceed the budget: of \(count(sets, "smaller set")) tried on open "
+                + "rows the best leaves out \(list(out))."
         ]
     }
 
