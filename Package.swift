@@ -150,7 +150,7 @@ let package = Package(
                 "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands", "Simulation",
                 .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
             ],
-            exclude: ["Snapshots"]),
+            exclude: ["DecisionTexts", "Snapshots"]),
         tests(
             "ServingNodeTests",
             [

@@ -19,6 +19,8 @@ public struct DecisionRecord: Hashable, Sendable, Codable {
     public var membersBefore: [ModelVersionID]
     public var membersAfter: [ModelVersionID]
     public var retired: [ModelVersionID]
+    /// What a person should look at.
+    public var warnings: [Evidence.Warning]
     /// Out-of-fold metrics; empty in listings.
     public var metrics: [MetricsRow]
     /// Utilities; empty in listings.
@@ -34,8 +36,8 @@ public struct DecisionRecord: Hashable, Sendable, Codable {
         model: ModelVersionID?,
         verdict: Verdict, reason: String, admission: Policy.Admission, policyVersion: Int, preset: Policy.Preset,
         membersBefore: [ModelVersionID], membersAfter: [ModelVersionID], retired: [ModelVersionID],
-        metrics: [MetricsRow],
-        utilities: [UtilityScore], evidence: ContentDigest, sequence: Int?, decidedAt: Date
+        warnings: [Evidence.Warning] = [], metrics: [MetricsRow], utilities: [UtilityScore], evidence: ContentDigest,
+        sequence: Int?, decidedAt: Date
     ) {
         self.id = id
         self.ensemble = ensemble
@@ -51,6 +53,7 @@ public struct DecisionRecord: Hashable, Sendable, Codable {
         self.membersBefore = membersBefore
         self.membersAfter = membersAfter
         self.retired = retired
+        self.warnings = warnings
         self.metrics = metrics
         self.utilities = utilities
         self.evidence = evidence
@@ -61,7 +64,7 @@ public struct DecisionRecord: Hashable, Sendable, Codable {
     enum CodingKeys: String, CodingKey {
         case id, ensemble, kind, evaluation, submission, model, verdict, reason, admission, preset, retired, metrics,
             utilities
-        case evidence, sequence
+        case warnings, evidence, sequence
         case policyVersion = "policy_version"
         case membersBefore = "members_before"
         case membersAfter = "members_after"

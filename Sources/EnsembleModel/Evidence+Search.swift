@@ -24,6 +24,14 @@ public struct Comparison: Hashable, Sendable, Codable {
         z = standardError > 0 ? gain / standardError : 0
     }
 
+    /// The 95 % confidence interval of the gain, by Student's t over the groups behind the standard error; nil for
+    /// fewer than two.
+    public func interval95(groupCount: Int) -> (low: Double, high: Double)? {
+        guard groupCount > 1 else { return nil }
+        let width = StudentT(degrees: groupCount - 1).upperQuantile(0.025) * standardError
+        return (gain - width, gain + width)
+    }
+
     enum CodingKeys: String, CodingKey {
         case gain, z
         case standardError = "standard_error"

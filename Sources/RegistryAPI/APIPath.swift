@@ -27,6 +27,7 @@ public enum APIPath {
     public static func evidence(_ id: Int64) -> String { "\(decision(id))/evidence" }
     public static func replay(decision id: Int64) -> String { "\(decision(id))/replay" }
     public static func replay(evaluation id: Int64) -> String { "\(evaluation(id))/replay" }
+    public static func sealedEvidence(_ id: Int64) -> String { "\(decision(id))/sealed-evidence" }
     public static func combiner(_ digest: ContentDigest) -> String { "\(root)/combiners/\(digest.hex)" }
     public static func token(_ id: Int64) -> String { "\(tokens)/\(id)" }
 }

@@ -31,9 +31,14 @@ extension RegistryClient {
         try await decode(from: APIRequest(path: APIPath.decision(id)))
     }
 
-    /// The evidence behind a decision.
+    /// The open evidence behind a decision: all of it but what sealed rows said.
     public func evidence(decision id: Int64) async throws -> Evidence {
         try await decode(from: APIRequest(path: APIPath.evidence(id)))
+    }
+
+    /// What sealed rows said in a decision; for the scope `audit`, and on record there.
+    public func sealedEvidence(decision id: Int64) async throws -> SealedEvidence {
+        try await decode(from: APIRequest(path: APIPath.sealedEvidence(id)))
     }
 
     /// One page of an ensemble's promotions, newest first.

@@ -18,6 +18,7 @@ struct CommandTests {
         try await withScratchFolder { folder in
             let file = folder.appending(path: "p.csv")
             try "id,x,y\nr1,0.5,0.5\n".write(to: file, atomically: true, encoding: .utf8)
+            let report = try Fixture.report(verdict, "made up")
             try await CannedRegistry.with { seen, number in
                 switch number {
                 case 0:
@@ -32,23 +33,20 @@ struct CommandTests {
                     return try .json(
                         Fixture.submission(
                             state: .decided, evaluation: Fixture.evaluation(state: .decided, decision: 9)))
-                default: return try .json(Fixture.decision(verdict))
+                case 3: return try .json(report.decision)
+                default: return try .json(report.evidence)
                 }
             } _: { registry in
                 let run = await Transcript.run(
                     ["submit", "e", "a@1", "--predictions", file.path, "--wait"], registry: registry)
                 #expect(run.status == status)
                 #expect(run.errors == "Submission 5 is stored; waiting for its verdict.\n")
+                #expect(run.output == DecisionText.full(report))
                 #expect(run.output.contains("verdict         \(verdict.rawValue)\n"))
-                #expect(
-                    run.output.contains(
-                        "out of fold  accuracy  macro-F1  weighted-F1  log-loss\n"
-                            + "a@1            0.9000    0.8000       0.8500    0.2500\n"
-                    ))
-                #expect(run.output.contains("utility  shapley_abs\na@1          1.50000\n"))
                 #expect(
                     registry.seen.dropFirst().map(\.target) == [
                         "/api/v1/submissions/5?wait=25", "/api/v1/submissions/5?wait=25", "/api/v1/decisions/9",
+                        "/api/v1/decisions/9/evidence",
                     ])
             }
         }

@@ -27,22 +27,6 @@ enum Fixture {
             createdAt: date)
     }
 
-    static func decision(_ verdict: Verdict) throws -> DecisionRecord {
-        let metrics = ClassificationMetrics(accuracy: 0.9, macroF1: 0.8, weightedF1: 0.85, logLoss: 0.25)
-        let model = try ModelVersionID("a@1")
-        return DecisionRecord(
-            id: 9, ensemble: "e", kind: .admission, evaluation: 7, submission: 5, model: model, verdict: verdict,
-            reason: "log-loss 0.25 against 0.26", admission: .shapleyTopK, policyVersion: 1, preset: .standard,
-            membersBefore: [try ModelVersionID("b@1")], membersAfter: [model], retired: [],
-            metrics: [
-                MetricsRow(subject: .model, model: model, metrics: metrics),
-                MetricsRow(subject: .ensemble, metrics: metrics),
-            ],
-            utilities: [UtilityScore(model: model, kind: .shapleyAbs, value: 1.5)], evidence: .of("evidence"),
-            sequence: nil,
-            decidedAt: date)
-    }
-
     static func ensemble(ledger: Ledger = Ledger()) throws -> EnsembleRecord {
         EnsembleRecord(
             name: "e", description: "", classes: ["x", "y,z", "q"],

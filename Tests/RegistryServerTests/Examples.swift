@@ -78,6 +78,26 @@ enum Examples {
             retired: [], metrics: [], utilities: [], evidence: digest, sequence: 1, decidedAt: date)
     }
 
+    static func evidence() throws -> Evidence {
+        Evidence(
+            kind: .admission, challenger: try id(), validation: digest, epochSalt: "s", rowCount: 1, groupCount: 1,
+            split: .init(openRows: 1, openGroups: 1, sealedRows: 0, sealedGroups: 0, searchedRows: 1), figures: .open,
+            submitter: "me", inputs: [], policy: try policy(), policyVersion: 1,
+            library: .init(name: "l", version: "1", sha256: digest), preset: .small, presetLosses: [:], closeness: [],
+            tried: [], search: [], screen: Comparison(gain: 1, standardError: 1), quantile: 3, ranking: [],
+            membersBefore: [], membersAfter: [], verdict: .admit, reason: "r", warnings: [], ledgerBefore: Ledger(),
+            ledgerAfter: Ledger(), metrics: [], utilities: [], foldModels: [], combiner: digest, commitment: digest)
+    }
+
+    static func sealedEvidence() throws -> SealedEvidence {
+        SealedEvidence(
+            nonce: digest,
+            gate: .init(
+                comparison: Comparison(gain: 1, standardError: 1), alpha: 0.1, quantile: 3, minimumGain: 0.1,
+                championLoss: 1),
+            guardrails: [], retirements: [], losses: [], metrics: [], retiredLossBefore: 0, retiredLossAfter: 0)
+    }
+
     static func promotion() throws -> PromotionRecord {
         PromotionRecord(
             ensemble: "esci", sequence: 1, kind: .founding, admission: .shapleyTopK, joined: [try id()], retired: [],

@@ -14,6 +14,7 @@ import Testing
             for path in [
                 APIPath.ensembles, APIPath.ensemble("pets"), APIPath.models, APIPath.tokens, APIPath.manifest("pets"),
                 APIPath.submission(1), APIPath.evaluation(1), APIPath.decision(1), APIPath.evidence(1),
+                APIPath.sealedEvidence(1),
                 APIPath.rows("pets"), APIPath.policy("pets"), APIPath.policies("pets"),
             ] {
                 let answer = try await registry.send(.get, path, token: "ert_wrong")
@@ -37,7 +38,8 @@ import Testing
             #expect(try await allowed(.get, APIPath.ensembles) == [.read, .admin].contains(scope))
             #expect(try await allowed(.get, APIPath.rows("pets")) == [.read, .submit, .admin].contains(scope))
             #expect(try await allowed(.get, APIPath.manifest("pets")) == [.read, .node, .admin].contains(scope))
-            #expect(try await allowed(.get, APIPath.evidence(1)) == [.read, .audit, .admin].contains(scope))
+            #expect(try await allowed(.get, APIPath.evidence(1)) == [.read, .submit, .audit, .admin].contains(scope))
+            #expect(try await allowed(.get, APIPath.sealedEvidence(1)) == [.audit, .admin].contains(scope))
             #expect(try await allowed(.post, APIPath.submissions("pets")) == [.submit, .admin].contains(scope))
             #expect(try await allowed(.post, APIPath.found("pets")) == [.admin].contains(scope))
             #expect(try await allowed(.get, APIPath.policy("pets")) == [.read, .admin].contains(scope))

@@ -26,12 +26,11 @@ struct RegistryHarness {
     let admin: String
 
     static func with(
-        limits: DaemonLimits = DaemonLimits(), _ body: @escaping @Sendable (RegistryHarness) async throws -> Void
+        limits: DaemonLimits = DaemonLimits(), logger: Logger? = nil,
+        _ body: @escaping @Sendable (RegistryHarness) async throws -> Void
     ) async throws {
         try await TestCluster.withDatabase { database in
-            // A handler that keeps metadata: the id of a request lives there.
-            var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
-            logger.logLevel = .critical
+            let logger = logger ?? quiet
             let postgres = PostgresClient(
                 configuration: PostgresConfiguration(connectionString: database), logger: logger)
             do {
@@ -42,6 +41,13 @@ struct RegistryHarness {
             }
             await postgres.shutdown()
         }
+    }
+
+    private static var quiet: Logger {
+        // A handler that keeps metadata: the id of a request lives there.
+        var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .critical
+        return logger
     }
 
     private static func run(
@@ -96,6 +102,11 @@ struct RegistryHarness {
             store: store, library: try LightGBM.load(), configuration: .init(name: "fresh", threads: 1),
             logger: Logger(label: "test") { StreamLogHandler.standardError(label: $0) })
         return RegistryHarness(client: client, store: store, worker: worker, database: database, admin: admin)
+    }
+
+    /// Makes a token and gives its secret.
+    func token(_ name: String, _ scopes: [Scope]) async throws -> String {
+        try await store.createToken(name: name, scopes: scopes, actor: "test").secret
     }
 
     /// Creates an ensemble from a simulated task.

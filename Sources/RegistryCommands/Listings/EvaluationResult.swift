@@ -17,12 +17,11 @@ struct EvaluationResult: Codable, Sendable {
             return try output.emit(EvaluationResult(evaluation: evaluation, decision: nil)) { text($0.evaluation) }
         }
         let final = try await client.follow(evaluation, ProgressLine(output.console))
-        var decision: DecisionRecord?
-        if let id = final.decision { decision = try await client.decision(id) }
-        try output.emit(EvaluationResult(evaluation: final, decision: decision)) { result in
-            result.decision.map(DecisionText.full) ?? text(result.evaluation)
+        let report = try await client.report(of: final)
+        try output.emit(EvaluationResult(evaluation: final, decision: report?.decision)) { result in
+            report.map(DecisionText.full) ?? text(result.evaluation)
         }
-        try ExitStatus(decision, orElse: final.state).end()
+        try ExitStatus(report?.decision, orElse: final.state).end()
     }
 
     static func text(_ evaluation: EvaluationRecord) -> String {

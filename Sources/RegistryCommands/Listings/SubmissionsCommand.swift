@@ -54,12 +54,11 @@ struct SubmissionsCommand: AsyncParsableCommand {
         func run(_ client: RegistryClient, _ output: Output) async throws {
             var record = try await client.submission(submission)
             if wait { record = try await client.follow(record, ProgressLine(output.console)) }
-            var decision: DecisionRecord?
-            if let id = record.evaluation?.decision { decision = try await client.decision(id) }
-            try output.emit(SubmitResult(submission: record, decision: decision)) { result in
-                result.decision.map(DecisionText.full) ?? SubmissionText.of(result.submission)
+            let report = try await client.report(of: record.evaluation)
+            try output.emit(SubmitResult(submission: record, decision: report?.decision)) { result in
+                report.map(DecisionText.full) ?? SubmissionText.of(result.submission)
             }
-            if wait { try ExitStatus(decision, orElse: record.state).end() }
+            if wait { try ExitStatus(report?.decision, orElse: record.state).end() }
         }
     }
 }

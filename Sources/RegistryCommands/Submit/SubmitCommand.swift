@@ -80,12 +80,11 @@ struct SubmitCommand: RegistryRequest {
                 "\(model) was a candidate when \(ensemble) was founded and is no member; its verdict stands. "
                     + "Submit it as a new version to have it evaluated")
         }
-        var decision: DecisionRecord?
-        if let id = final.evaluation?.decision { decision = try await client.decision(id) }
-        try output.emit(SubmitResult(submission: final, decision: decision)) { result in
-            result.decision.map(DecisionText.full) ?? SubmissionText.of(result.submission)
+        let report = try await client.report(of: final.evaluation)
+        try output.emit(SubmitResult(submission: final, decision: report?.decision)) { result in
+            report.map(DecisionText.full) ?? SubmissionText.of(result.submission)
         }
-        try ExitStatus(decision, orElse: final.state).end()
+        try ExitStatus(report?.decision, orElse: final.state).end()
     }
 
     private func table(_ client: RegistryClient) async throws -> TableFile {

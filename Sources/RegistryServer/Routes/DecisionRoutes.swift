@@ -17,6 +17,7 @@ struct DecisionRoutes {
         router.get("ensembles/:name/promotions", use: listPromotions)
         router.get("decisions/:id", use: showDecision)
         router.get("decisions/:id/evidence", use: evidence)
+        router.get("decisions/:id/sealed-evidence", use: sealedEvidence)
     }
 
     @Sendable private func listModels(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
@@ -52,14 +53,28 @@ struct DecisionRoutes {
 
     @Sendable private func showDecision(_ request: Request, _ context: RegistryRequestContext) async throws -> Response
     {
-        try context.require(.read, .submit)
+        try context.require(.read, .submit, .audit)
         return try .json(await store.decision(context.identifier("id")))
     }
 
     @Sendable private func evidence(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
-        try context.require(.read, .audit)
-        let bytes = try await store.evidence(decision: context.identifier("id"))
-        return Response(
+        try context.require(.read, .submit, .audit)
+        return try await json(store.evidence(decision: context.identifier("id")))
+    }
+
+    /// Whoever sees figures of sealed rows can climb on them: auditors only, and every reading is on record.
+    @Sendable private func sealedEvidence(
+        _ request: Request, _ context: RegistryRequestContext
+    ) async throws -> Response {
+        let identity = try context.require(.audit)
+        var response = try await json(
+            store.sealedEvidence(decision: context.identifier("id"), reader: identity.name))
+        response.headers[.cacheControl] = "no-store"
+        return response
+    }
+
+    private func json(_ bytes: [UInt8]) -> Response {
+        Response(
             status: .ok, headers: [.contentType: "application/json"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }

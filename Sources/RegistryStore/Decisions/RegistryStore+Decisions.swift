@@ -42,17 +42,6 @@ extension RegistryStore {
         return record
     }
 
-    /// A decision's evidence: the JSON of `Evidence` as it was stored.
-    ///
-    /// - Throws: ``StoreError`` with code `notFound`.
-    public func evidence(decision id: Int64) async throws -> [UInt8] {
-        let found = try await query(
-            "SELECT o.evidence FROM decision d JOIN evaluation_outcome o USING (evaluation_id) WHERE d.id = \(id)"
-        ) { try $0.decode([UInt8].self) }
-        guard let evidence = found.first else { throw StoreError.notFound("decision", id) }
-        return evidence
-    }
-
     /// An ensemble's promotions, newest first, those before a sequence.
     ///
     /// - Throws: ``StoreError`` with code `ensembleNotFound`.
@@ -76,7 +65,8 @@ extension DecisionRecord {
         """
         SELECT d.id, e.name AS ensemble, v.kind, d.evaluation_id, d.submission_id, m.reference, o.verdict, o.reason,
                p.policy, d.policy_version, o.preset, o.members_before, o.members_after, o.retired, o.metrics,
-               o.evidence_sha256, pr.sequence, d.decided_at
+               convert_from(o.evidence, 'UTF8')::jsonb -> 'warnings' AS warnings, o.evidence_sha256, pr.sequence,
+               d.decided_at
         FROM decision d
         JOIN ensemble e ON e.id = d.ensemble_id
         JOIN evaluation v ON v.id = d.evaluation_id
@@ -98,9 +88,19 @@ extension DecisionRecord {
             reason: try row["reason"], admission: try row.json("policy", as: Policy.self).admission,
             policyVersion: try row["policy_version"], preset: try row.value("preset"),
             membersBefore: try row.models("members_before"), membersAfter: try row.models("members_after"),
-            retired: try row.models("retired"), metrics: metrics, utilities: utilities,
+            retired: try row.models("retired"), warnings: try row.warnings, metrics: metrics, utilities: utilities,
             evidence: try row.digest("evidence_sha256"), sequence: try row["sequence"], decidedAt: try row["decided_at"]
         )
+    }
+}
+
+extension Row {
+    /// A decision's warnings; evidence from before there were any has none.
+    fileprivate var warnings: [Evidence.Warning] {
+        get throws {
+            let stored: JSON? = try self["warnings"]
+            return stored == nil ? [] : try json("warnings")
+        }
     }
 }
 

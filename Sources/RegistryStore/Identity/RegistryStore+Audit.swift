@@ -45,6 +45,7 @@ enum AuditAction: String {
     case cancel = "evaluation.cancel"
     case decide = "decision.publish"
     case requestReplay = "replay.request"
+    case readSealedEvidence = "evidence.read_sealed"
     case createToken = "token.create"
     case revokeToken = "token.revoke"
 }

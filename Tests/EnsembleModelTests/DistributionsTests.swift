@@ -1,6 +1,5 @@
+import EnsembleModel
 import Testing
-
-@testable import Evaluation
 
 /// Quantiles against an independent implementation (SciPy's `t.isf` and `norm.isf`).
 struct DistributionsTests {

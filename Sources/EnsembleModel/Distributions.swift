@@ -1,14 +1,14 @@
 import Foundation
 
 /// The standard normal distribution.
-enum Normal {
+public enum Normal {
     /// P(Z > z).
-    static func upperTail(_ z: Double) -> Double { erfc(z / 2.0.squareRoot()) / 2 }
+    public static func upperTail(_ z: Double) -> Double { erfc(z / 2.0.squareRoot()) / 2 }
 
     /// The z with P(Z > z) = p.
     ///
     /// - Parameter p: in (0, 1).
-    static func upperQuantile(_ p: Double) -> Double {
+    public static func upperQuantile(_ p: Double) -> Double {
         guard p <= 0.5 else { return -upperQuantile(1 - p) }
         // Abramowitz and Stegun 26.2.23 (error 4.5e-4), then Halley's method, which triples the digits each time.
         let t = (-2 * log(p)).squareRoot()
@@ -23,14 +23,17 @@ enum Normal {
 }
 
 /// Student's t distribution.
-struct StudentT {
+public struct StudentT: Sendable {
     /// Degrees of freedom, at least 1.
-    let degrees: Int
+    public let degrees: Int
+
+    /// The distribution of some degrees of freedom.
+    public init(degrees: Int) { self.degrees = degrees }
 
     private var half: Double { Double(degrees) / 2 }
 
     /// P(T > t), for t >= 0.
-    func upperTail(_ t: Double) -> Double {
+    public func upperTail(_ t: Double) -> Double {
         // Half of I_x(degrees / 2, 1 / 2) at x = 1 / (1 + t^2 / degrees).
         let ratio = t * t / Double(degrees)
         let (x, rest) = (1 / (1 + ratio), ratio / (1 + ratio))
@@ -45,7 +48,7 @@ struct StudentT {
     /// Newton's method on the logarithm of the tail, which is concave there, kept inside a bracket.
     ///
     /// - Parameter p: in (0, 0.5].
-    func upperQuantile(_ p: Double) -> Double {
+    public func upperQuantile(_ p: Double) -> Double {
         var low = 0.0
         var high = 1.0
         while upperTail(high) > p { (low, high) = (high, high * 2) }
