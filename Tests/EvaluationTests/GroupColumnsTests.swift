@@ -69,7 +69,8 @@ struct GroupColumnsTests {
         request.preset = .standard
         let monitor = Monitor(report: { _ in }, isCancelled: { false })
         let settings = Coalitions.Settings(
-            preset: .standard, scope: .all, library: try .load(), threads: 1, cache: FitCache(capacityBytes: 0))
+            preset: .standard, scope: .all, library: try .load(), threads: 1, cache: FitCache(capacityBytes: 0),
+            searchedRows: .max)
         let coalitions = try Coalitions(Inputs(request), settings: settings, monitor: monitor)
         let inputs = coalitions.inputs
         let fit = try coalitions.fit(inputs.models)

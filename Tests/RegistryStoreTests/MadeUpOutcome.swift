@@ -29,7 +29,7 @@ extension RegistryStore.Claim {
             ledgerAfter.spendTest(policy.gate, submitter: submitter)
         }
         switch kind {
-        case .founding: if verdict.isAdmission { ledgerAfter.found(after) }
+        case .founding, .replay: if verdict.isAdmission { ledgerAfter.found(after) }
         case .admission: ledgerAfter.complete(verdict, before: champion, after: after, coolDown: 5)
         }
         let evidence = Evidence(

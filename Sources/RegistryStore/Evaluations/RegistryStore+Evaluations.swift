@@ -162,7 +162,8 @@ extension EvaluationRecord {
         let progress: JSON? = try row["progress"]
         self.init(
             id: try row["evaluation_id"], ensemble: try row["ensemble"], kind: try row.value("evaluation_kind"),
-            submission: try row["submission_id"], replays: try row["replays"], state: try row.value("state"), attempt: try row["attempt"],
+            submission: try row["submission_id"], replays: try row["replays"], state: try row.value("state"),
+            attempt: try row["attempt"],
             progress: progress == nil ? nil : try row.json("progress"), failure: try row["failure"],
             decision: try row["decision"], createdAt: try row["queued_at"], finishedAt: try row["finished_at"])
     }

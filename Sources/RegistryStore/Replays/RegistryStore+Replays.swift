@@ -83,7 +83,7 @@ extension RegistryStore {
     }
 
     private static func differences(
-        _ outcome: EvaluationOutcome, from stored: StoredEvidence
+        _ outcome: EvaluationOutcome, from stored: ReplayedEvidence
     ) throws -> [ReplayRecord.Difference] {
         var differences = try CanonicalValue(encoding: outcome.evidence)
             .differences(from: CanonicalValue(encoding: stored.evidence), at: "evidence")
@@ -102,7 +102,7 @@ extension RegistryStore {
     }
 
     /// What a decision was made on, as it is stored.
-    struct StoredEvidence {
+    struct ReplayedEvidence {
         let evidence: Evidence
         let sealed: SealedEvidence?
         /// As recorded with the decision.
@@ -113,11 +113,11 @@ extension RegistryStore {
     }
 
     /// Reads a decision's evidence.
-    func evidenceToReplay(_ decision: Int64) async throws -> StoredEvidence {
+    func evidenceToReplay(_ decision: Int64) async throws -> ReplayedEvidence {
         try await transaction { try await Self.evidenceToReplay(decision, on: $0) }
     }
 
-    static func evidenceToReplay(_ decision: Int64, on connection: Connection) async throws -> StoredEvidence {
+    static func evidenceToReplay(_ decision: Int64, on connection: Connection) async throws -> ReplayedEvidence {
         let rows = try await connection.query(
             """
             SELECT o.evidence, o.sealed_evidence, o.evidence_sha256, v.against_epoch, v.against_sequence, ep.seal_key
@@ -132,7 +132,7 @@ extension RegistryStore {
         let sealed: [UInt8]? = try row["sealed_evidence"]
         let decoder = JSONDecoder()
         do {
-            return StoredEvidence(
+            return ReplayedEvidence(
                 evidence: try decoder.decode(Evidence.self, from: Data(evidence)),
                 sealed: try sealed.map { try decoder.decode(SealedEvidence.self, from: Data($0)) },
                 digest: try row.digest("evidence_sha256"), epoch: try row["against_epoch"],
