@@ -89,4 +89,4 @@ let measurement = Measurement(
     fits: outcome.evidence.tried.count, phases: phases.seconds)
 let encoder = JSONEncoder()
 encoder.keyEncodingStrategy = .convertToSnakeCase
-print(String(decoding: try encoder.encode(measurement), as: UTF8.self))
+FileHandle.standardOutput.write(try encoder.encode(measurement) + Data("\n".utf8))

@@ -108,7 +108,10 @@ import Testing
             let admitted = try #require(try await decide(registry).first { $0.model?.name == "good" })
             try await tamper(
                 "prediction_block",
-                "UPDATE prediction_block SET probabilities = set_byte(probabilities, 2, 99 # get_byte(probabilities, 2))",
+                """
+                UPDATE prediction_block
+                SET probabilities = set_byte(probabilities, 2, 99 # get_byte(probabilities, 2))
+                """,
                 in: registry)
             // A worker that has read the right ones would not notice.
             let fresh = try registry.withFreshWorker()

@@ -184,7 +184,8 @@ import Yams
         let paths = try #require(document["paths"] as? [String: [String: Any]])
         var (text, answered) = ([UInt8](), 0)
         for (path, item) in paths.sorted(by: { $0.key < $1.key }) where item["get"] != nil {
-            var exists = false
+            // A finished replay is for auditors alone, whatever it says: ReplayTests.
+            var exists = path.hasSuffix("/replay")
             for filled in try await fill(path, scene) {
                 let answer = try await scene.registry.send(.get, filled, token: token)
                 for field in answer.headers { text += Array("\(field.name): \(field.value)\n".utf8) }

@@ -45,7 +45,7 @@ import Testing
         """
         INSERT INTO evaluation_outcome (evaluation_id, verdict, reason, preset, members_before, members_after, retired,
                                         judged, metrics, evidence, evidence_sha256, worker, program_version, seconds)
-        VALUES (1, 'REJECT_NO_GAIN', 'r', 'small', '{}', '{}', '{}', '{}', '[]', '', repeat('b', 64), 'w', '1', 1)
+        VALUES (1, 'REJECT_NO_GAIN', 'r', 'small', '{}', '{}', '{}', '{}', '[]', '{}', repeat('b', 64), 'w', '1', 1)
         """,
         "INSERT INTO decision (ensemble_id, evaluation_id, policy_version, decided_at) VALUES (1, 1, 1, now())",
     ]

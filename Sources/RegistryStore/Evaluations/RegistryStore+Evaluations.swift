@@ -146,7 +146,8 @@ extension RegistryStore {
 extension EvaluationRecord {
     /// Columns of `evaluation v` and `decision d` that ``init(row:)`` reads beside the ensemble's name.
     static let columns: SQL = """
-        v.id AS evaluation_id, v.kind AS evaluation_kind, v.submission_id, v.replays, v.state, v.attempt, v.progress, v.failure,
+        v.id AS evaluation_id, v.kind AS evaluation_kind, v.submission_id, v.replays, v.state, v.attempt,
+        v.progress, v.failure,
         d.id AS decision, v.created_at AS queued_at, v.finished_at
         """
 
