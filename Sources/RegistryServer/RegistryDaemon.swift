@@ -1,5 +1,6 @@
 import EnsembleModel
 import Foundation
+import HTTPServing
 public import Hummingbird
 import HummingbirdCore
 public import Logging
@@ -130,6 +131,7 @@ public struct RegistryDaemon: Sendable {
             router: router(store: store, limits: limits, spoolDirectory: configuration.dataDirectory + "/spool"),
             server: .http1(
                 configuration: .init(
+                    additionalChannelHandlers: [EarlyAnswerHandler(linger: limits.earlyAnswerLinger)],
                     idleTimeout: .nanoseconds(limits.idleConnection.wholeNanoseconds),
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,

@@ -18,6 +18,8 @@ public struct NodeLimits: Sendable {
     public var connections = 1024
     /// A connection without a request is closed after this time.
     public var idleConnection = Duration.seconds(120)
+    /// How long a connection stays open for its client to read an answer given before the request had ended.
+    public var earlyAnswerLinger = Duration.seconds(2)
     /// How long requests may take to end after a shutdown began.
     public var shutdownGrace = Duration.seconds(10)
 
