@@ -69,6 +69,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     case unauthenticated = "unauthenticated"
     case forbidden = "forbidden"
     case notFound = "not_found"
+    case methodNotAllowed = "method_not_allowed"
     case ensembleNotFound = "ensemble_not_found"
     case modelNotFound = "model_not_found"
     case ensembleExists = "ensemble_exists"
@@ -92,6 +93,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
         case .unauthenticated: 401
         case .forbidden: 403
         case .notFound, .ensembleNotFound, .modelNotFound, .notFounded: 404
+        case .methodNotAllowed: 405
         case .ensembleExists, .modelVersionImmutable, .alreadyFounded, .noCandidates, .idempotencyConflict, .conflict:
             409
         case .lengthRequired: 411
@@ -113,6 +115,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
         case .unauthenticated: "A valid token is needed"
         case .forbidden: "The token lacks a scope"
         case .notFound: "There is nothing here"
+        case .methodNotAllowed: "The path does not take this method"
         case .ensembleNotFound: "There is no such ensemble"
         case .modelNotFound: "There is no such model version"
         case .ensembleExists: "The ensemble exists with other content"

@@ -169,6 +169,7 @@ public struct RegistryDaemon: Sendable {
         DecisionRoutes(store: store, limits: limits).add(to: api)
         ManifestRoutes(store: store).add(to: api)
         TokenRoutes(store: store, limits: limits).add(to: api)
+        router.add(middleware: OtherMethods(besides: router.routes))
         return router
     }
 }

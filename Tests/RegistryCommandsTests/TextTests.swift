@@ -95,7 +95,7 @@ struct TextTests {
             switch code {
             case .unauthenticated, .forbidden: .unauthorised
             case .busy, .databaseUnavailable: .unreachable
-            case .notFound, .ensembleNotFound, .modelNotFound, .notFounded, .internalError: .failed
+            case .notFound, .methodNotAllowed, .ensembleNotFound, .modelNotFound, .notFounded, .internalError: .failed
             default: .refused
             }
         #expect(ExitStatus(RegistryClientError(.problem(Problem(code, detail: "")), "")) == expected)
