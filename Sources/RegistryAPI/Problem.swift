@@ -63,6 +63,7 @@ public struct Problem: Hashable, Sendable, Codable, Error {
 /// The kinds of problems, with the HTTP status each maps to: the one table of it.
 public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     case badRequest = "bad_request"
+    case requestInterrupted = "request_interrupted"
     case invalidPolicy = "invalid_policy"
     case invalidUpload = "invalid_upload"
     case digestMismatch = "digest_mismatch"
@@ -89,7 +90,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     /// The HTTP status.
     public var status: Int {
         switch self {
-        case .badRequest: 400
+        case .badRequest, .requestInterrupted: 400
         case .unauthenticated: 401
         case .forbidden: 403
         case .notFound, .ensembleNotFound, .modelNotFound, .notFounded: 404
@@ -109,6 +110,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     public var title: String {
         switch self {
         case .badRequest: "The request is malformed"
+        case .requestInterrupted: "The request was broken off; nothing was stored"
         case .invalidPolicy: "The policy is invalid"
         case .invalidUpload: "The upload was refused; nothing was stored"
         case .digestMismatch: "The upload does not match its digest; nothing was stored"

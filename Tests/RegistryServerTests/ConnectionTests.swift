@@ -11,13 +11,14 @@ import Testing
 
 /// What only a real connection shows: requests that are answered, or end, before they are whole.
 @Suite struct ConnectionTests {
-    /// Runs the daemon's application on a port, without a database: what is refused before it is needed.
+    /// Runs the daemon's application on a port; without a database for what is refused before one is needed.
     private static func with(
-        log: LogRecorder = LogRecorder(), _ body: @escaping @Sendable (Int) async throws -> Void
+        database: String = "host=/nonexistent", log: LogRecorder = LogRecorder(),
+        _ body: @escaping @Sendable (Int) async throws -> Void
     ) async throws {
         let logger = log.logger
         let client = PostgresClient(
-            configuration: PostgresConfiguration(connectionString: "host=/nonexistent"), logger: logger)
+            configuration: PostgresConfiguration(connectionString: database), logger: logger)
         var configuration = DaemonConfiguration(
             host: "127.0.0.1", port: 0, dataDirectory: "/nonexistent", workerExecutable: "/nonexistent")
         configuration.limits.earlyAnswerLinger = .milliseconds(200)
@@ -49,6 +50,42 @@ import Testing
             try await connection.send(Self.upload + "Content-Length: 1000000000000\r\n\r\n")
             let sent = await connection.sendUntilRefused(limit: .seconds(10))
             #expect(sent != nil, "the daemon goes on reading")
+        }
+    }
+
+    enum Break: CaseIterable {
+        case end, halfEnd, reset
+    }
+
+    @Test(arguments: Break.allCases, ["Content-Length: 100", "Transfer-Encoding: chunked"])
+    func anUploadBrokenOffIsTheClientsDoing(kind: Break, length: String) async throws {
+        try await RegistryHarness.with { registry in
+            let log = LogRecorder()
+            try await Self.with(database: registry.database, log: log) { port in
+                let connection = try RawConnection(port: port)
+                let body = length.hasPrefix("Content") ? "id,label\na,cat\n" : "f\r\nid,label\na,cat\n\r\n"
+                try await connection.send(
+                    "PUT /api/v1/ensembles/pets?class=cat&class=dog HTTP/1.1\r\n"
+                        + "Authorization: Bearer \(registry.admin)\r\n\(length)\r\n\r\n\(body)")
+                // Until the daemon has begun to read.
+                try await Task.sleep(for: .milliseconds(200))
+                switch kind {
+                case .end: connection.end(SHUT_RDWR)
+                case .halfEnd: connection.end(SHUT_WR)
+                case .reset: connection.reset()
+                }
+                let deadline = ContinuousClock.now + .seconds(10)
+                var entry: LogRecorder.Entry?
+                while entry == nil, ContinuousClock.now < deadline {
+                    try await Task.sleep(for: .milliseconds(10))
+                    entry = log.entries.first { $0.metadata["code"] != nil }
+                }
+                #expect(entry?.level == .info)
+                #expect(entry?.metadata["code"] == "request_interrupted")
+                if kind == .halfEnd {
+                    #expect(try await connection.readToEnd().hasPrefix("HTTP/1.1 400 "))
+                }
+            }
         }
     }
 

@@ -68,8 +68,17 @@ final class RawConnection: Sendable {
         }
     }
 
-    /// Ends the connection in both directions.
-    func abandon() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    /// Ends the connection in the directions that `how` names.
+    func end(_ how: Int) { shutdown(descriptor, Int32(how)) }
+
+    /// Cuts the connection, as a crashed machine does that comes back.
+    func reset() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+        // Dissolves the connection without closing the descriptor, which deinit does.
+        var nothing = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+        connect(descriptor, &nothing, socklen_t(MemoryLayout<sockaddr>.size))
+    }
 
     private func sendBlocking(_ bytes: [UInt8]) throws {
         var sent = 0
