@@ -106,7 +106,7 @@ let package = Package(
                 "EnsembleModel", "HTTPServing", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI",
                 "RegistryStore",
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat,
-                .nioHTTP1, .serviceLifecycle, .unixSignals,
+                .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
             exclude: ["openapi.yaml"]),
         library(

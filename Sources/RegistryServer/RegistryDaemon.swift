@@ -4,6 +4,8 @@ import HTTPServing
 public import Hummingbird
 import HummingbirdCore
 public import Logging
+import NIOCore
+import NIOPosix
 import Postgres
 import PostgresCluster
 import RegistryAPI
@@ -24,6 +26,7 @@ public struct RegistryDaemon: Sendable {
 
     /// Runs until SIGTERM or SIGINT, then ends everything it started.
     public func run() async throws {
+        try await checkAddress()
         try prepareDataDirectory()
         guard let url = configuration.databaseURL else { return try await runWithEmbeddedDatabase() }
         try await serve(database: url, alongside: []) { try await $0.checkSchema() }
@@ -76,6 +79,26 @@ public struct RegistryDaemon: Sendable {
             throw error
         }
         await client.shutdown()
+    }
+
+    /// Listens for a moment: a cluster that is made for nothing costs more than a word before.
+    private func checkAddress() async throws {
+        do {
+            try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(host: configuration.host, port: configuration.port).get().close()
+        } catch {
+            let reason =
+                switch (error as? IOError)?.errnoCode {
+                case EADDRINUSE?: "another program has taken it"
+                case let code?: String(cString: strerror(code)).lowercased()
+                case nil: "\(configuration.host) is not an address of this machine"
+                }
+            throw DaemonError(
+                .cannotListen,
+                "cannot listen on \(configuration.address(port: configuration.port)): \(reason); "
+                    + "choose an address with --listen HOST:PORT, where port 0 takes a free one")
+        }
     }
 
     private func prepareDataDirectory() throws {
@@ -141,7 +164,7 @@ public struct RegistryDaemon: Sendable {
                 availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
             onServerRunning: { channel in
                 guard let address = channel.localAddress, let port = address.port else { return }
-                let text = "\(configuration.host):\(port)"
+                let text = configuration.address(port: port)
                 logger.notice("Listening", metadata: ["address": "\(text)"])
                 guard let addressFile else { return }
                 do {

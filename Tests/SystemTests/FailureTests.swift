@@ -67,6 +67,18 @@ import Testing
         return nil
     }
 
+    @Test func aTakenAddressIsSaidBeforeAnythingIsMade() async throws {
+        try await RunningRegistry.with { registry in
+            let other = registry.folder.appendingPathComponent("other").path
+            let second = try await Programs.run(
+                "registryd", ["serve", "--listen", registry.daemon.address, "--data-dir", other])
+            #expect(second.status == 1)
+            #expect(second.errors.contains(registry.daemon.address), "\(second.errors)")
+            #expect(second.errors.contains("--listen"), "\(second.errors)")
+            #expect(!FileManager.default.fileExists(atPath: other))
+        }
+    }
+
     @Test func anUnreachableDatabaseIsSaidClearly() async throws {
         try await ScratchDirectory.with { folder in
             let result = try await Programs.run(
