@@ -30,6 +30,11 @@ public struct WorkerProcess: Sendable {
         self.logger = logger
     }
 
+    /// Makes sure that workers will find LightGBM, before anything is started that would start them.
+    ///
+    /// - Throws: `BoostingError` with the remedy.
+    public static func checkLibrary() throws { try LightGBM.check() }
+
     /// Runs until SIGTERM, SIGINT or, where asked, the end of the parent.
     public func run() async throws {
         let library = try LightGBM.load()

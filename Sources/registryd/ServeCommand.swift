@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import RegistryServer
+import RegistryWorker
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -39,6 +40,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if workers > 0 { try WorkerProcess.checkLibrary() }
         let configuration = DaemonConfiguration(
             host: listen.host, port: listen.port, addressFile: addressFile,
             dataDirectory: URL(fileURLWithPath: dataDir).standardizedFileURL.path,

@@ -79,6 +79,24 @@ import Testing
         }
     }
 
+    @Test(arguments: ["/nonexistent/lib_lightgbm.so", "/bin/sh"])
+    func aDaemonWithWorkersNeedsLightGBM(library: String) async throws {
+        try await ScratchDirectory.with { folder in
+            let directory = folder.appendingPathComponent("registry").path
+            let result = try await Programs.run(
+                "registryd", ["serve", "--listen", "127.0.0.1:0", "--data-dir", directory],
+                environment: ["LIGHTGBM_LIBRARY": library])
+            #expect(result.status == 1)
+            #expect(result.errors.contains(library), "\(result.errors)")
+            #expect(result.errors.contains("deploy/setup"), "\(result.errors)")
+            #expect(!FileManager.default.fileExists(atPath: directory))
+            let without = try await RunningProgram(
+                "registryd", ["serve", "--listen", "127.0.0.1:0", "--data-dir", directory, "--workers", "0"],
+                environment: ["LIGHTGBM_LIBRARY": library], folder: folder)
+            #expect(await without.end() == 0)
+        }
+    }
+
     @Test func anUnreachableDatabaseIsSaidClearly() async throws {
         try await ScratchDirectory.with { folder in
             let result = try await Programs.run(
