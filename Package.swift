@@ -119,11 +119,15 @@ let package = Package(
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
                 .unixSignals,
             ]),
+        library("DaemonProgram", [.argumentParser]),
         program(
             "registryd",
-            ["EnsembleModel", "RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
+            [
+                "DaemonProgram", "EnsembleModel", "RegistryServer", "RegistryWorker",
+                .argumentParser, .logging, .serviceLifecycle,
+            ]),
         program("registry", ["RegistryCommands"]),
-        program("registry-node", ["ServingNode", .argumentParser, .logging]),
+        program("registry-node", ["DaemonProgram", "ServingNode", .argumentParser, .logging]),
 
         // Tests.
         library("RegistryTesting", ["EnsembleModel", "Postgres", "PostgresCluster", .logging]),
