@@ -158,7 +158,7 @@ let package = Package(
             "ServingNodeTests",
             [
                 "EnsembleModel", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting", "ServingNode",
-                .asyncHTTPClient, .hummingbirdTesting,
+                .asyncHTTPClient, .hummingbirdTesting, .logging,
             ]),
         tests(
             "SystemTests",

@@ -31,6 +31,8 @@ public struct NodeLimits: Sendable {
     public var registryAnswer = Duration.seconds(30)
     /// Longest pause between two attempts to reach the registry.
     public var longestBackoff = Duration.seconds(60)
+    /// Time between two lines in the log about the same fault, poll after poll.
+    public var faultLogInterval = Duration.seconds(300)
     /// What a combiner may consist of.
     let forest = Forest.Limits.accepted
 

@@ -1,21 +1,25 @@
-import Logging
+public import Logging
 import Synchronization
 
 /// Keeps what is logged, so that a test can read it.
-final class LogRecorder: Sendable {
-    struct Entry: Sendable {
-        var level: Logger.Level
-        var message: String
-        var metadata: Logger.Metadata
+public final class LogRecorder: Sendable {
+    /// A line of the log.
+    public struct Entry: Sendable {
+        public var level: Logger.Level
+        public var message: String
+        public var metadata: Logger.Metadata
     }
 
     private let kept = Mutex<[Entry]>([])
 
+    /// A recorder of nothing yet.
+    public init() {}
+
     /// What was logged so far.
-    var entries: [Entry] { kept.withLock { $0 } }
+    public var entries: [Entry] { kept.withLock { $0 } }
 
     /// A logger whose lines end up here; unlike a silent one it keeps metadata, where a request's id lives.
-    var logger: Logger { Logger(label: "test") { _ in Handler(recorder: self) } }
+    public var logger: Logger { Logger(label: "test") { _ in Handler(recorder: self) } }
 
     private struct Handler: LogHandler {
         let recorder: LogRecorder
