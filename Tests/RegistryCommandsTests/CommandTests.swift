@@ -114,6 +114,26 @@ struct CommandTests {
         }
     }
 
+    @Test func faultsOfANumpyTableNameLinesOfTheIDs() async throws {
+        try await withScratchFolder { folder in
+            let (values, ids) = (folder.appending(path: "p.npy"), folder.appending(path: "ids.txt"))
+            try Data(NumpyTests.bytes(NumpyTests.float32)).write(to: values)
+            try "r1\nr2\n".write(to: ids, atomically: true, encoding: .utf8)
+            let examples = [Problem.Example(line: 3, id: "r2"), .init(line: nil, id: "r9")]
+            let problem = Problem(
+                .invalidUpload, detail: "",
+                faults: [.init(code: "unknown_id", message: "no such row", count: 2, examples: examples)])
+            try await CannedRegistry.with { seen, _ in
+                seen.method == "GET" ? try .json(Fixture.ensemble()) : try .problem(problem)
+            } _: { registry in
+                let run = await Transcript.run(
+                    ["submit", "e", "a@1", "--predictions", values.path, "--ids", ids.path], registry: registry)
+                #expect(run.status == 3)
+                #expect(run.errors.hasSuffix("    line 2: r2\n    r9\n"), "\(run.errors)")
+            }
+        }
+    }
+
     @Test(
         arguments: [
             (ProblemCode.invalidUpload, 3), (.modelVersionImmutable, 3), (.invalidPolicy, 3), (.ensembleExists, 3),
