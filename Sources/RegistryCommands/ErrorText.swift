@@ -17,8 +17,13 @@ enum ErrorText {
 
     /// A problem with its faults: kind, count, what to do, and the first offending rows.
     static func text(_ problem: Problem) -> String {
-        var lines = ["\(problem.title).", problem.detail]
-        for fault in problem.faults ?? [] {
+        var lines = ["\(problem.title)."]
+        let faults = problem.faults ?? []
+        // The detail of a refused upload lists what its faults say.
+        if faults.isEmpty || !faults.allSatisfy({ problem.detail.contains($0.message) }) {
+            lines.append(problem.detail)
+        }
+        for fault in faults {
             lines.append("")
             lines.append("  \(fault.code), \(fault.count) \(fault.count == 1 ? "row" : "rows"): \(fault.message)")
             lines += fault.examples.map { "    " + text($0) }
