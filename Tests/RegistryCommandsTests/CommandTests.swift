@@ -190,6 +190,22 @@ struct CommandTests {
         }
     }
 
+    @Test func wrongClassesAreToldByTheirOption() async throws {
+        try await withScratchFolder { folder in
+            let classes = folder.appending(path: "classes.txt")
+            try "x\ny\nx\n".write(to: classes, atomically: true, encoding: .utf8)
+            let create = ["ensembles", "create", "e", "--labels", "-", "--registry", "http://127.0.0.1:1"]
+            let file = await Transcript.run(create + ["--classes", classes.path])
+            #expect(file.status == 2)
+            #expect(
+                file.errors == "Error: --classes \(classes.path) gives 3 classes, 1 of them repeated: "
+                    + "an ensemble has 2 to 64 different ones, in the file one a line\n")
+            let one = await Transcript.run(create + ["--class", "x"])
+            #expect(one.status == 2)
+            #expect(one.errors == "Error: --class gives 1 class: an ensemble has 2 to 64 different ones\n")
+        }
+    }
+
     @Test func tokenComesFromTheFirstPlaceThatHasOne() async throws {
         try await withScratchFolder { folder in
             let local = folder.appending(path: "data/ensemble-registry")
