@@ -254,10 +254,17 @@ struct CommandTests {
                            1  2026-01-01 12:34  founding  a@1     -              1  ann         9  the best set
 
                     """)
+            #expect(run.errors == "There is more: go on with --after c1, or show more with --limit.\n")
             #expect(
                 registry.seen.map(\.target) == [
                     "/api/v1/ensembles/e/promotions?limit=2", "/api/v1/ensembles/e/promotions?after=c0&limit=1",
                 ])
+            let json = await Transcript.run(["promotions", "e", "--limit", "1", "--json"], registry: registry)
+            #expect(json.errors == "")
+            let page = try APIJSON.decoder().decode(Page<PromotionRecord>.self, from: Data(json.output.utf8))
+            #expect(page.next == "c2")
+            let whole = await Transcript.run(["promotions", "e"], registry: registry)
+            #expect(whole.errors == "")
         }
     }
 
