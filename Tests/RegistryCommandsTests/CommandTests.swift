@@ -52,17 +52,23 @@ struct CommandTests {
         }
     }
 
-    @Test func failedEvaluationsTellTheReasonAndTheWayOn() async throws {
-        try await CannedRegistry.with { _, _ in
-            try .json(Fixture.evaluation(state: .failed, failure: "the worker died three times"), status: 202)
+    /// A failure before the last attempt is one that a worker knows to be for good.
+    @Test(arguments: [
+        (3, "the worker died three times. Queue it again with `registry retry 7`.\n"),
+        (1, "the worker died three times.\n"),
+    ])
+    func failedEvaluationsTellTheReasonAndTheWayOn(attempt: Int, says: String) async throws {
+        let failed = try Fixture.evaluation(
+            state: .failed, attempt: attempt, failure: "the worker died three times")
+        try await CannedRegistry.with { seen, _ in
+            seen.method == "POST"
+                ? try .json(failed, status: 202) : try .json(Fixture.submission(state: .failed, evaluation: failed))
         } _: { registry in
             let run = await Transcript.run(["ensembles", "found", "e", "--wait"], registry: registry)
             #expect(run.status == 1)
-            #expect(
-                run.output
-                    == "Evaluation 7 of e: failed: the worker died three times. "
-                    + "Queue it again with `registry retry 7`.\n"
-            )
+            #expect(run.output == "Evaluation 7 of e: failed: " + says)
+            let show = await Transcript.run(["submissions", "show", "5"], registry: registry)
+            #expect(show.output == "Submission 5: a@1 to e, 2 rows.\nFailed: " + says)
         }
     }
 
