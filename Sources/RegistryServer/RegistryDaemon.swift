@@ -51,34 +51,24 @@ public struct RegistryDaemon: Sendable {
     private func serve(
         database: String, alongside others: [any Service], prepare: (RegistryStore) async throws -> Void
     ) async throws {
-        let client = PostgresClient(configuration: PostgresConfiguration(connectionString: database), logger: logger)
-        let store = RegistryStore(client: client, logger: logger)
-        do {
+        let postgres = PostgresConfiguration(connectionString: database)
+        try await PostgresClient.withClient(configuration: postgres, logger: logger) { client in
+            let store = RegistryStore(client: client, logger: logger)
             try await prepare(store)
             try await LocalAdminToken.ensure(store: store, dataDirectory: configuration.dataDirectory)
             try await refuseOpenListenerWithoutTokens(store)
-        } catch {
-            await client.shutdown()
-            throw error
-        }
-        var services: [any Service] =
-            others + [
-                client, PublisherService(store: store, interval: configuration.limits.publishInterval, logger: logger),
-            ]
-        for number in 0..<configuration.workers {
-            services.append(supervisor(number, store: store, database: database))
-        }
-        services.append(Self.application(store: store, configuration: configuration, logger: logger))
-        var group = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        group.maximumGracefulShutdownDuration = configuration.limits.shutdownGrace * 2
-        do {
+            let publisher = PublisherService(
+                store: store, interval: configuration.limits.publishInterval, logger: logger)
+            var services: [any Service] = others + [client, publisher]
+            for number in 0..<configuration.workers {
+                services.append(supervisor(number, store: store, database: database))
+            }
+            services.append(Self.application(store: store, configuration: configuration, logger: logger))
+            var group = ServiceGroupConfiguration(
+                services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            group.maximumGracefulShutdownDuration = configuration.limits.shutdownGrace * 2
             try await ServiceGroup(configuration: group).run()
-        } catch {
-            await client.shutdown()
-            throw error
         }
-        await client.shutdown()
     }
 
     /// Listens for a moment: a cluster that is made for nothing costs more than a word before.

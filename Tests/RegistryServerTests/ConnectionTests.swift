@@ -17,17 +17,17 @@ import Testing
         _ body: @escaping @Sendable (Int) async throws -> Void
     ) async throws {
         let logger = log.logger
-        let client = PostgresClient(
-            configuration: PostgresConfiguration(connectionString: database), logger: logger)
-        var configuration = DaemonConfiguration(
-            host: "127.0.0.1", port: 0, dataDirectory: "/nonexistent", workerExecutable: "/nonexistent")
-        configuration.limits.earlyAnswerLinger = .milliseconds(200)
-        let application = RegistryDaemon.application(
-            store: RegistryStore(client: client, logger: logger), configuration: configuration, logger: logger)
-        try await application.test(.live) { http in
-            try await body(#require(http.port))
+        let postgres = PostgresConfiguration(connectionString: database)
+        try await PostgresClient.withClient(configuration: postgres, logger: logger) { client in
+            var configuration = DaemonConfiguration(
+                host: "127.0.0.1", port: 0, dataDirectory: "/nonexistent", workerExecutable: "/nonexistent")
+            configuration.limits.earlyAnswerLinger = .milliseconds(200)
+            let application = RegistryDaemon.application(
+                store: RegistryStore(client: client, logger: logger), configuration: configuration, logger: logger)
+            try await application.test(.live) { http in
+                try await body(#require(http.port))
+            }
         }
-        await client.shutdown()
     }
 
     private static let upload = "POST /api/v1/ensembles/pets/submissions?model=m@1 HTTP/1.1\r\nHost: registry\r\n"

@@ -32,15 +32,10 @@ struct RegistryHarness {
             // A handler that keeps metadata: the id of a request lives there.
             var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
             logger.logLevel = .critical
-            let postgres = PostgresClient(
-                configuration: PostgresConfiguration(connectionString: database), logger: logger)
-            do {
-                try await run(postgres, database: database, limits: limits, logger: logger, body)
-            } catch {
-                await postgres.shutdown()
-                throw error
+            let configuration = PostgresConfiguration(connectionString: database)
+            try await PostgresClient.withClient(configuration: configuration, logger: logger) {
+                try await run($0, database: database, limits: limits, logger: logger, body)
             }
-            await postgres.shutdown()
         }
     }
 
