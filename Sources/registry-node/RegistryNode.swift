@@ -43,7 +43,10 @@ struct Run: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Time between two looks at the registry.", valueName: "seconds"))
     var pollSeconds = 2.0
 
+    @OptionGroup var parent: ParentOptions
+
     func run() async throws {
+        parent.watch()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let configuration: NodeConfiguration
         do {

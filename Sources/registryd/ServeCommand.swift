@@ -1,4 +1,5 @@
 import ArgumentParser
+import DaemonProgram
 import Foundation
 import Logging
 import RegistryServer
@@ -30,6 +31,8 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Threads each worker computes with; the machine's cores by default. Verdicts do not depend on it.")
     var workerThreads: Int?
 
+    @OptionGroup var parent: ParentOptions
+
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
@@ -40,6 +43,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        parent.watch()
         if workers > 0 { try WorkerProcess.checkLibrary() }
         let configuration = DaemonConfiguration(
             host: listen.host, port: listen.port, addressFile: addressFile,

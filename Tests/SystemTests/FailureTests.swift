@@ -22,6 +22,23 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func programsEndWithWhatStartedThem() async throws {
+        try await ScratchDirectory.with { folder in
+            let registry = try await RunningRegistry.start(in: folder)
+            let node = try await RunningProgram(
+                "registry-node",
+                [
+                    "run", "--registry", registry.url, "--ensemble", "pets", "--state", folder.path + "/node",
+                    "--listen", "127.0.0.1:0",
+                ], folder: folder)
+            #expect(try await node.abandon() == 0)
+            #expect(try await registry.daemon.abandon() == 0)
+            // Its Postgres went with it.
+            let postmaster = registry.dataDirectory + "/postgres/data/postmaster.pid"
+            #expect(!FileManager.default.fileExists(atPath: postmaster))
+        }
+    }
+
     @Test func aSecondDaemonOnTheSameDirectoryIsRefused() async throws {
         try await RunningRegistry.with { registry in
             let second = try await Programs.run(
