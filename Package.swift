@@ -22,6 +22,7 @@ extension Target.Dependency {
     static let nioCore = Self.product(name: "NIOCore", package: "swift-nio")
     static let nioFoundationCompat = Self.product(name: "NIOFoundationCompat", package: "swift-nio")
     static let nioHTTP1 = Self.product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioHTTPTypes = Self.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioPosix = Self.product(name: "NIOPosix", package: "swift-nio")
     static let serviceLifecycle = Self.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let unixSignals = Self.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -56,6 +57,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -90,6 +92,9 @@ let package = Package(
                 .asyncHTTPClient, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1, .nioPosix,
             ]),
 
+        // What the two servers share of their connections.
+        library("HTTPServing", [.httpTypes, .nioCore, .nioHTTPTypes]),
+
         // The three programs' libraries.
         library(
             "RegistryWorker",
@@ -100,9 +105,10 @@ let package = Package(
         library(
             "RegistryServer",
             [
-                "EnsembleModel", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI", "RegistryStore",
+                "EnsembleModel", "HTTPServing", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI",
+                "RegistryStore",
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat,
-                .serviceLifecycle, .unixSignals,
+                .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
             exclude: ["openapi.yaml"]),
         library(
@@ -114,16 +120,20 @@ let package = Package(
         library(
             "ServingNode",
             [
-                "EnsembleModel", "Forest", "RegistryAPI", "RegistryClient",
+                "EnsembleModel", "Forest", "HTTPServing", "RegistryAPI", "RegistryClient",
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
                 .unixSignals,
             ]),
+        library("DaemonProgram", [.argumentParser]),
         program(
             "registryd",
-            ["EnsembleModel", "RegistryServer", "RegistryWorker", .argumentParser, .logging, .serviceLifecycle]),
+            [
+                "DaemonProgram", "EnsembleModel", "RegistryServer", "RegistryWorker",
+                .argumentParser, .logging, .serviceLifecycle,
+            ]),
         program("registry", ["RegistryCommands"]),
         program("evaluation-benchmark", ["Boosting", "EnsembleModel", "Evaluation"]),
-        program("registry-node", ["ServingNode", .argumentParser, .logging]),
+        program("registry-node", ["DaemonProgram", "ServingNode", .argumentParser, .logging]),
 
         // Tests.
         library("RegistryTesting", ["EnsembleModel", "Postgres", "PostgresCluster", .logging]),
@@ -156,7 +166,7 @@ let package = Package(
             [
                 "Boosting", "EnsembleModel", "Evaluation", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting",
                 "ServingNode",
-                .asyncHTTPClient, .hummingbirdTesting,
+                .asyncHTTPClient, .hummingbirdTesting, .logging,
             ]),
         tests(
             "SystemTests",

@@ -41,6 +41,17 @@ public final class LightGBM: Sendable {
                 .environmentNotReady,
                 "training needs OMP_WAIT_POLICY=PASSIVE in the environment; set it before the program starts")
         }
+        return try loadUnprepared(path: path)
+    }
+
+    /// Makes sure that ``load(path:)`` will find a usable library, in a process that does not train itself.
+    ///
+    /// - Throws: ``BoostingError`` with code `libraryMissing` or `libraryUnusable`.
+    public static func check(path: String? = nil) throws(BoostingError) {
+        _ = try loadUnprepared(path: path)
+    }
+
+    private static func loadUnprepared(path: String?) throws(BoostingError) -> LightGBM {
         let candidates = candidates(path: path, environment: ProcessInfo.processInfo.environment)
         guard let found = candidates.first(where: FileManager.default.fileExists(atPath:)) else {
             throw BoostingError(

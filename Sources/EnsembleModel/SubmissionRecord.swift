@@ -9,7 +9,7 @@ public enum WorkState: String, Hashable, Sendable, Codable, CaseIterable {
     /// The outcome is stored and waits for publication.
     case evaluated
     case decided
-    /// Gave up after the last attempt; `registry retry` queues it again.
+    /// Gave up, after the last attempt or because another would fail as well; `registry retry` queues it again.
     case failed
     case cancelled
     /// A replay that is done; its findings are a `ReplayRecord`.
@@ -48,7 +48,7 @@ public struct EvaluationRecord: Hashable, Sendable, Codable {
     /// The decision computed again; nil but for a replay.
     public var replays: Int64?
     public var state: WorkState
-    /// Attempts begun.
+    /// Attempts begun, at most ``maximumAttempts``; fewer on a failure that would only repeat itself.
     public var attempt: Int
     public var progress: EvaluationProgress?
     /// Why the last attempt failed.
@@ -57,6 +57,12 @@ public struct EvaluationRecord: Hashable, Sendable, Codable {
     public var decision: Int64?
     public var createdAt: Date
     public var finishedAt: Date?
+
+    /// Attempts before an evaluation is given up.
+    public static let maximumAttempts = 3
+
+    /// Whether it failed for what another attempt may not meet again, such as a worker that died.
+    public var isWorthRetrying: Bool { state == .failed && attempt >= Self.maximumAttempts }
 
     public init(
         id: Int64, ensemble: String, kind: EvaluationKind, submission: Int64?, replays: Int64? = nil, state: WorkState,

@@ -64,8 +64,8 @@ struct FaultLog {
     }
 }
 
-/// Some names for a message: quoted, at most 20 of them, each at most 60 characters.
-func listed(_ names: some Collection<String>) -> String {
-    let shown = names.prefix(20).map { "'\($0.prefix(60))'" }.joined(separator: ", ")
-    return names.count > 20 ? "\(shown) and \(names.count - 20) more" : shown
+/// Some names for a message: quoted, at most `limit` of them, each at most 60 characters.
+func listed(_ names: some Collection<String>, atMost limit: Int = 20) -> String {
+    let shown = names.prefix(limit).map { "'\($0.prefix(60))'" }.joined(separator: ", ")
+    return names.count > limit ? "\(shown) and \(names.count - limit) more" : shown
 }

@@ -89,7 +89,7 @@ struct PredictionRows {
             let names = low.map { "\(validation.sliceNames[$0]) (\(sizes[$0] - missing[$0]) of \(sizes[$0]))" }
             let message =
                 "\(percent) % of each slice's rows must have a prediction; "
-                + "too few have one in \(listed(names))"
+                + "too few have one in \(listed(names, atMost: 3))"
             let count = low.reduce(0) { $0 + missing[$1] }
             faults.add(IngestFault(.sliceCoverage, message, count: count, examples: missingExamples(in: Set(low))))
         }

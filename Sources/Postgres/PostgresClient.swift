@@ -31,6 +31,23 @@ public final class PostgresClient: Service, Sendable {
 
     // MARK: Life
 
+    /// Runs `body` with a client, which is shut down however `body` ends.
+    public static func withClient<Result>(
+        isolation: isolated (any Actor)? = #isolation, configuration: PostgresConfiguration, logger: Logger,
+        _ body: (PostgresClient) async throws -> Result
+    ) async throws -> Result {
+        let client = PostgresClient(configuration: configuration, logger: logger)
+        let result: Result
+        do {
+            result = try await body(client)
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+        await client.shutdown()
+        return result
+    }
+
     /// Returns after graceful shutdown or cancellation, when all connections are closed.
     public func run() async throws {
         await cancelWhenGracefulShutdown { await self.pool.closedOrCancelled() }

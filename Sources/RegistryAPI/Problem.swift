@@ -63,12 +63,14 @@ public struct Problem: Hashable, Sendable, Codable, Error {
 /// The kinds of problems, with the HTTP status each maps to: the one table of it.
 public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     case badRequest = "bad_request"
+    case requestInterrupted = "request_interrupted"
     case invalidPolicy = "invalid_policy"
     case invalidUpload = "invalid_upload"
     case digestMismatch = "digest_mismatch"
     case unauthenticated = "unauthenticated"
     case forbidden = "forbidden"
     case notFound = "not_found"
+    case methodNotAllowed = "method_not_allowed"
     case ensembleNotFound = "ensemble_not_found"
     case modelNotFound = "model_not_found"
     case ensembleExists = "ensemble_exists"
@@ -88,10 +90,11 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     /// The HTTP status.
     public var status: Int {
         switch self {
-        case .badRequest: 400
+        case .badRequest, .requestInterrupted: 400
         case .unauthenticated: 401
         case .forbidden: 403
         case .notFound, .ensembleNotFound, .modelNotFound, .notFounded: 404
+        case .methodNotAllowed: 405
         case .ensembleExists, .modelVersionImmutable, .alreadyFounded, .noCandidates, .idempotencyConflict, .conflict:
             409
         case .lengthRequired: 411
@@ -107,12 +110,14 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     public var title: String {
         switch self {
         case .badRequest: "The request is malformed"
+        case .requestInterrupted: "The request was broken off; nothing was stored"
         case .invalidPolicy: "The policy is invalid"
         case .invalidUpload: "The upload was refused; nothing was stored"
         case .digestMismatch: "The upload does not match its digest; nothing was stored"
         case .unauthenticated: "A valid token is needed"
         case .forbidden: "The token lacks a scope"
         case .notFound: "There is nothing here"
+        case .methodNotAllowed: "The path does not take this method"
         case .ensembleNotFound: "There is no such ensemble"
         case .modelNotFound: "There is no such model version"
         case .ensembleExists: "The ensemble exists with other content"

@@ -17,7 +17,13 @@ enum ErrorText {
 
     /// A problem with its faults: kind, count, what to do, and the first offending rows.
     static func text(_ problem: Problem) -> String {
-        var lines = ["\(problem.title).", problem.detail] + lines(problem.faults ?? [])
+        var lines = ["\(problem.title)."]
+        let faults = problem.faults ?? []
+        // The detail of a refused upload lists what its faults say.
+        if faults.isEmpty || !faults.allSatisfy({ problem.detail.contains($0.message) }) {
+            lines.append(problem.detail)
+        }
+        lines += self.lines(faults)
         switch problem.code {
         case .unauthenticated: lines.append("Give a token with --token-file, REGISTRY_TOKEN or REGISTRY_TOKEN_FILE.")
         case .forbidden: lines.append("Ask an administrator for a token with that scope (`registry tokens create`).")

@@ -35,6 +35,9 @@ public struct DaemonConfiguration: Sendable {
         self.workerExecutable = workerExecutable
     }
 
+    /// The host with a port, as addresses are written.
+    func address(port: Int) -> String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
     /// Whether only this machine can reach the address.
     var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 }

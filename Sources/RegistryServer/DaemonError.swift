@@ -4,6 +4,7 @@ public struct DaemonError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Code: String, Hashable, Sendable {
         case dataDirectory
         case listeningNeedsTokens
+        case cannotListen
         case addressFile
     }
 

@@ -25,6 +25,8 @@ public struct DaemonLimits: Sendable {
     public var cachedValidationSets = 4
     /// A connection without a request is closed after this time.
     public var idleConnection = Duration.seconds(120)
+    /// How long a connection stays open for its client to read an answer given before the request had ended.
+    public var earlyAnswerLinger = Duration.seconds(2)
     /// How often an idle publisher looks for stored outcomes.
     public var publishInterval = Duration.milliseconds(100)
     /// How long a worker or a request may take to end after a shutdown began.

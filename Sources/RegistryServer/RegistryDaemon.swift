@@ -1,8 +1,11 @@
 import EnsembleModel
 import Foundation
+import HTTPServing
 public import Hummingbird
 import HummingbirdCore
 public import Logging
+import NIOCore
+import NIOPosix
 import Postgres
 import PostgresCluster
 import RegistryAPI
@@ -23,6 +26,7 @@ public struct RegistryDaemon: Sendable {
 
     /// Runs until SIGTERM or SIGINT, then ends everything it started.
     public func run() async throws {
+        try await checkAddress()
         try prepareDataDirectory()
         guard let url = configuration.databaseURL else { return try await runWithEmbeddedDatabase() }
         try await serve(database: url, alongside: []) { try await $0.checkSchema() }
@@ -47,34 +51,44 @@ public struct RegistryDaemon: Sendable {
     private func serve(
         database: String, alongside others: [any Service], prepare: (RegistryStore) async throws -> Void
     ) async throws {
-        let client = PostgresClient(configuration: PostgresConfiguration(connectionString: database), logger: logger)
-        let store = RegistryStore(client: client, logger: logger)
-        do {
+        let postgres = PostgresConfiguration(connectionString: database)
+        try await PostgresClient.withClient(configuration: postgres, logger: logger) { client in
+            let store = RegistryStore(client: client, logger: logger)
             try await prepare(store)
             try await LocalAdminToken.ensure(store: store, dataDirectory: configuration.dataDirectory)
             try await refuseOpenListenerWithoutTokens(store)
-        } catch {
-            await client.shutdown()
-            throw error
-        }
-        var services: [any Service] =
-            others + [
-                client, PublisherService(store: store, interval: configuration.limits.publishInterval, logger: logger),
-            ]
-        for number in 0..<configuration.workers {
-            services.append(supervisor(number, store: store, database: database))
-        }
-        services.append(Self.application(store: store, configuration: configuration, logger: logger))
-        var group = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        group.maximumGracefulShutdownDuration = configuration.limits.shutdownGrace * 2
-        do {
+            let publisher = PublisherService(
+                store: store, interval: configuration.limits.publishInterval, logger: logger)
+            var services: [any Service] = others + [client, publisher]
+            for number in 0..<configuration.workers {
+                services.append(supervisor(number, store: store, database: database))
+            }
+            services.append(Self.application(store: store, configuration: configuration, logger: logger))
+            var group = ServiceGroupConfiguration(
+                services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            group.maximumGracefulShutdownDuration = configuration.limits.shutdownGrace * 2
             try await ServiceGroup(configuration: group).run()
-        } catch {
-            await client.shutdown()
-            throw error
         }
-        await client.shutdown()
+    }
+
+    /// Listens for a moment: a cluster that is made for nothing costs more than a word before.
+    private func checkAddress() async throws {
+        do {
+            try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(host: configuration.host, port: configuration.port).get().close()
+        } catch {
+            let reason =
+                switch (error as? IOError)?.errnoCode {
+                case EADDRINUSE?: "another program has taken it"
+                case let code?: String(cString: strerror(code)).lowercased()
+                case nil: "\(configuration.host) is not an address of this machine"
+                }
+            throw DaemonError(
+                .cannotListen,
+                "cannot listen on \(configuration.address(port: configuration.port)): \(reason); "
+                    + "choose an address with --listen HOST:PORT, where port 0 takes a free one")
+        }
     }
 
     private func prepareDataDirectory() throws {
@@ -130,6 +144,7 @@ public struct RegistryDaemon: Sendable {
             router: router(store: store, limits: limits, spoolDirectory: configuration.dataDirectory + "/spool"),
             server: .http1(
                 configuration: .init(
+                    additionalChannelHandlers: [EarlyAnswerHandler(linger: limits.earlyAnswerLinger)],
                     idleTimeout: .nanoseconds(limits.idleConnection.wholeNanoseconds),
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
@@ -139,7 +154,7 @@ public struct RegistryDaemon: Sendable {
                 availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
             onServerRunning: { channel in
                 guard let address = channel.localAddress, let port = address.port else { return }
-                let text = "\(configuration.host):\(port)"
+                let text = configuration.address(port: port)
                 logger.notice("Listening", metadata: ["address": "\(text)"])
                 guard let addressFile else { return }
                 do {
@@ -169,6 +184,7 @@ public struct RegistryDaemon: Sendable {
         ReplayRoutes(store: store).add(to: api)
         ManifestRoutes(store: store).add(to: api)
         TokenRoutes(store: store, limits: limits).add(to: api)
+        router.add(middleware: OtherMethods(besides: router.routes))
         return router
     }
 }

@@ -15,15 +15,11 @@ public struct SchemaMigration: Sendable {
 
     /// Applies what is missing.
     public func run() async throws {
-        let client = PostgresClient(configuration: PostgresConfiguration(connectionString: database), logger: logger)
-        do {
+        let configuration = PostgresConfiguration(connectionString: database)
+        try await PostgresClient.withClient(configuration: configuration, logger: logger) { client in
             let applied = try await RegistryStore(client: client, logger: logger).migrate()
             for name in applied { logger.notice("Migration applied", metadata: ["migration": "\(name)"]) }
             if applied.isEmpty { logger.notice("Nothing to migrate: the schema is current") }
-        } catch {
-            await client.shutdown()
-            throw error
         }
-        await client.shutdown()
     }
 }

@@ -1,3 +1,4 @@
+import EnsembleModel
 public import Logging
 public import Postgres
 
@@ -39,7 +40,7 @@ enum StoreLimits {
     /// Rows of a block of validation rows or predictions.
     static let blockRows = 65_536
     /// Attempts before an evaluation is given up.
-    static let attempts = 3
+    static let attempts = EvaluationRecord.maximumAttempts
     /// Longest reason of a failure kept, in characters.
     static let failureLength = 2000
 

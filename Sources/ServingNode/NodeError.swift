@@ -13,6 +13,10 @@ public struct NodeError: Error, Sendable, CustomStringConvertible {
 
         /// The registry did not answer, or not with what was asked for.
         case registryUnavailable = "registry_unavailable"
+        /// The registry does not accept this node's token.
+        case tokenRefused = "token_refused"
+        /// The registry does not know the ensemble.
+        case unknownEnsemble = "unknown_ensemble"
         /// The registry has published nothing for the ensemble yet.
         case nothingPublished = "nothing_published"
         /// A manifest that is not what this node understands and expects.

@@ -18,6 +18,8 @@ public struct NodeLimits: Sendable {
     public var connections = 1024
     /// A connection without a request is closed after this time.
     public var idleConnection = Duration.seconds(120)
+    /// How long a connection stays open for its client to read an answer given before the request had ended.
+    public var earlyAnswerLinger = Duration.seconds(2)
     /// How long requests may take to end after a shutdown began.
     public var shutdownGrace = Duration.seconds(10)
 
@@ -29,6 +31,8 @@ public struct NodeLimits: Sendable {
     public var registryAnswer = Duration.seconds(30)
     /// Longest pause between two attempts to reach the registry.
     public var longestBackoff = Duration.seconds(60)
+    /// Time between two lines in the log about the same fault, poll after poll.
+    public var faultLogInterval = Duration.seconds(300)
     /// What a combiner may consist of.
     let forest = Forest.Limits.accepted
 

@@ -1,5 +1,6 @@
 import EnsembleModel
 import Foundation
+import HTTPServing
 import Hummingbird
 import HummingbirdCore
 public import Logging
@@ -96,6 +97,7 @@ public struct ServingNode: Sendable {
     ) -> some ApplicationProtocol {
         let listen = configuration.listen
         let connection = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [EarlyAnswerHandler(linger: limits.earlyAnswerLinger)],
             idleTimeout: .init(limits.idleConnection),
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,

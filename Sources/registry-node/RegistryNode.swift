@@ -1,4 +1,5 @@
 import ArgumentParser
+import DaemonProgram
 import Foundation
 import Logging
 import ServingNode
@@ -8,6 +9,8 @@ struct RegistryNode: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "registry-node", abstract: "Serves the champions that a registry publishes.",
         version: ServingNode.version, subcommands: [Run.self])
+
+    static func main() async { await runProgram() }
 }
 
 struct Run: AsyncParsableCommand {
@@ -40,16 +43,27 @@ struct Run: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Time between two looks at the registry.", valueName: "seconds"))
     var pollSeconds = 2.0
 
+    @OptionGroup var parent: ParentOptions
+
     func run() async throws {
+        parent.watch()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-        let configuration = try NodeConfiguration(
-            registry: registry, token: token(), ensembles: ensemble, stateDirectory: state, listen: listen,
-            addressFile: addressFile, pollSeconds: pollSeconds)
+        let configuration: NodeConfiguration
+        do {
+            configuration = try NodeConfiguration(
+                registry: registry, token: token(), ensembles: ensemble, stateDirectory: state, listen: listen,
+                addressFile: addressFile, pollSeconds: pollSeconds)
+        } catch let error as NodeError {
+            throw ValidationError(error.message)
+        }
         try await ServingNode(configuration: configuration, logger: Logger(label: "registry-node")).run()
     }
 
     private func token() throws -> String? {
         guard let tokenFile else { return ProcessInfo.processInfo.environment["REGISTRY_TOKEN"] }
-        return try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+        guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
+            throw ValidationError("the token cannot be read from \(tokenFile): check the file and its permissions")
+        }
+        return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

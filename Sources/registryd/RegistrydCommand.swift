@@ -1,4 +1,5 @@
 import ArgumentParser
+import DaemonProgram
 import EnsembleModel
 
 @main
@@ -8,4 +9,6 @@ struct RegistrydCommand: AsyncParsableCommand {
         abstract: "Keep the registry: answer its API, evaluate submissions, publish manifests.",
         version: ProgramVersion.current,
         subcommands: [ServeCommand.self, WorkerCommand.self, MigrateCommand.self])
+
+    static func main() async { await runProgram() }
 }

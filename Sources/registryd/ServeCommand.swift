@@ -1,7 +1,9 @@
 import ArgumentParser
+import DaemonProgram
 import Foundation
 import Logging
 import RegistryServer
+import RegistryWorker
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,6 +31,8 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Threads each worker computes with; the machine's cores by default. Verdicts do not depend on it.")
     var workerThreads: Int?
 
+    @OptionGroup var parent: ParentOptions
+
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
@@ -39,6 +43,8 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        parent.watch()
+        if workers > 0 { try WorkerProcess.checkLibrary() }
         let configuration = DaemonConfiguration(
             host: listen.host, port: listen.port, addressFile: addressFile,
             dataDirectory: URL(fileURLWithPath: dataDir).standardizedFileURL.path,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DaemonProgram
 import Foundation
 import RegistryWorker
 
@@ -17,8 +18,7 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "Threads to compute with; the machine's cores by default. Verdicts do not depend on it.")
     var threads: Int?
 
-    @Flag(help: "End when standard input closes, as it does when the parent process is gone.")
-    var exitWithParent = false
+    @OptionGroup var parent: ParentOptions
 
     @OptionGroup var logging: LoggingOptions
 
@@ -34,9 +34,9 @@ struct WorkerCommand: AsyncParsableCommand {
                 "set DATABASE_URL to the registry's database, such as postgres://registry@db.example/registry")
         }
         try ThisProgram.executeAgain(with: "OMP_WAIT_POLICY", "PASSIVE")
+        parent.watch()
         try await WorkerProcess(
             database: database, name: name ?? ThisProgram.instance, threads: threads ?? ThisProgram.cores,
-            exitWithParent: exitWithParent,
             logger: logging.logger("registryd-worker")
         ).run()
     }

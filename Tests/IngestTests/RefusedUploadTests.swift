@@ -130,6 +130,16 @@ struct RefusedUploadTests {
         #expect(result(without: 0..<20).codes == [.coverage, .sliceCoverage])
     }
 
+    @Test("Of many slices without enough rows the first are named")
+    func manySlices() throws {
+        let rows = (100..<600).map { ValidationSet.Row(id: "r\($0)", label: 0, slice: "s\($0 / 100)") }
+        let validation = try ValidationSet(classes: ["x", "y"], rows: rows)
+        let faults = Upload("id,x,y\n" + rows.filter { !$0.id.hasSuffix("9") }.map { "\($0.id),0,1\n" }.joined())
+            .predictions(for: validation)
+        let names = "'s1 (90 of 100)', 's2 (90 of 100)', 's3 (90 of 100)' and 2 more"
+        #expect(faults.fault(.sliceCoverage)?.message.hasSuffix(names) == true)
+    }
+
     @Test("Text in another encoding is refused by row or as a whole")
     func encodings() throws {
         let latin = Array("\(Small.text)\u{0}".utf8).dropLast() + [0xE9, 0x2C, 0x31, 0x2C, 0x30, 0x2C, 0x30, 0x0A]

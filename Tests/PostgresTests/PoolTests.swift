@@ -133,6 +133,33 @@ struct PoolTests {
         }
     }
 
+    @Test func aClientEndsWithItsScope() async throws {
+        struct Broken: Error {}
+        let cluster = try ScratchCluster.shared.get()
+        try await cluster.withDatabase { connectionString in
+            var configuration = PostgresConfiguration(connectionString: connectionString)
+            configuration.applicationName = "scoped"
+            var kept: PostgresClient?
+            for fails in [false, true] {
+                do {
+                    let one = try await PostgresClient.withClient(configuration: configuration, logger: .silent) {
+                        kept = $0
+                        let one = try await $0.query("SELECT 1")[0].decode(Int.self)
+                        if fails { throw Broken() }
+                        return one
+                    }
+                    #expect(one == 1)
+                    #expect(!fails)
+                } catch is Broken {
+                    #expect(fails)
+                }
+                #expect(try threads(named: "pg-scoped") == 0)
+                let client = try #require(kept)
+                try await expect(PostgresError.Code.shutDown) { try await client.query("SELECT 1") }
+            }
+        }
+    }
+
     @Test func shutdownInterruptsWhatDoesNotEnd() async throws {
         try await withClient {
             $0.shutdownTimeout = .milliseconds(50)

@@ -95,12 +95,7 @@ func withClient<R: Sendable>(
     return try await cluster.withDatabase { connectionString in
         var configuration = PostgresConfiguration(connectionString: connectionString)
         change(&configuration)
-        let client = PostgresClient(
-            configuration: configuration, logger: .silent)
-        let result: Result<R, any Error>
-        do { result = .success(try await body(client)) } catch { result = .failure(error) }
-        await client.shutdown()
-        return try result.get()
+        return try await PostgresClient.withClient(configuration: configuration, logger: .silent, body)
     }
 }
 

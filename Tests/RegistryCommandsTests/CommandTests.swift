@@ -52,17 +52,23 @@ struct CommandTests {
         }
     }
 
-    @Test func failedEvaluationsTellTheReasonAndTheWayOn() async throws {
-        try await CannedRegistry.with { _, _ in
-            try .json(Fixture.evaluation(state: .failed, failure: "the worker died three times"), status: 202)
+    /// A failure before the last attempt is one that a worker knows to be for good.
+    @Test(arguments: [
+        (3, "the worker died three times. Queue it again with `registry retry 7`.\n"),
+        (1, "the worker died three times.\n"),
+    ])
+    func failedEvaluationsTellTheReasonAndTheWayOn(attempt: Int, says: String) async throws {
+        let failed = try Fixture.evaluation(
+            state: .failed, attempt: attempt, failure: "the worker died three times")
+        try await CannedRegistry.with { seen, _ in
+            seen.method == "POST"
+                ? try .json(failed, status: 202) : try .json(Fixture.submission(state: .failed, evaluation: failed))
         } _: { registry in
             let run = await Transcript.run(["ensembles", "found", "e", "--wait"], registry: registry)
             #expect(run.status == 1)
-            #expect(
-                run.output
-                    == "Evaluation 7 of e: failed: the worker died three times. "
-                    + "Queue it again with `registry retry 7`.\n"
-            )
+            #expect(run.output == "Evaluation 7 of e: failed: " + says)
+            let show = await Transcript.run(["submissions", "show", "5"], registry: registry)
+            #expect(show.output == "Submission 5: a@1 to e, 2 rows.\nFailed: " + says)
         }
     }
 
@@ -110,6 +116,26 @@ struct CommandTests {
                 #expect(short.status == 3)
                 #expect(short.errors.contains("one id a row is needed"))
                 #expect(registry.seen.count == 3, "nothing is uploaded")
+            }
+        }
+    }
+
+    @Test func faultsOfANumpyTableNameLinesOfTheIDs() async throws {
+        try await withScratchFolder { folder in
+            let (values, ids) = (folder.appending(path: "p.npy"), folder.appending(path: "ids.txt"))
+            try Data(NumpyTests.bytes(NumpyTests.float32)).write(to: values)
+            try "r1\nr2\n".write(to: ids, atomically: true, encoding: .utf8)
+            let examples = [Problem.Example(line: 3, id: "r2"), .init(line: nil, id: "r9")]
+            let problem = Problem(
+                .invalidUpload, detail: "",
+                faults: [.init(code: "unknown_id", message: "no such row", count: 2, examples: examples)])
+            try await CannedRegistry.with { seen, _ in
+                seen.method == "GET" ? try .json(Fixture.ensemble()) : try .problem(problem)
+            } _: { registry in
+                let run = await Transcript.run(
+                    ["submit", "e", "a@1", "--predictions", values.path, "--ids", ids.path], registry: registry)
+                #expect(run.status == 3)
+                #expect(run.errors.hasSuffix("    line 2: r2\n    r9\n"), "\(run.errors)")
             }
         }
     }
@@ -170,6 +196,22 @@ struct CommandTests {
         }
     }
 
+    @Test func wrongClassesAreToldByTheirOption() async throws {
+        try await withScratchFolder { folder in
+            let classes = folder.appending(path: "classes.txt")
+            try "x\ny\nx\n".write(to: classes, atomically: true, encoding: .utf8)
+            let create = ["ensembles", "create", "e", "--labels", "-", "--registry", "http://127.0.0.1:1"]
+            let file = await Transcript.run(create + ["--classes", classes.path])
+            #expect(file.status == 2)
+            #expect(
+                file.errors == "Error: --classes \(classes.path) gives 3 classes, 1 of them repeated: "
+                    + "an ensemble has 2 to 64 different ones, in the file one a line\n")
+            let one = await Transcript.run(create + ["--class", "x"])
+            #expect(one.status == 2)
+            #expect(one.errors == "Error: --class gives 1 class: an ensemble has 2 to 64 different ones\n")
+        }
+    }
+
     @Test func tokenComesFromTheFirstPlaceThatHasOne() async throws {
         try await withScratchFolder { folder in
             let local = folder.appending(path: "data/ensemble-registry")
@@ -218,10 +260,17 @@ struct CommandTests {
                            1  2026-01-01 12:34  founding  a@1     -              1  ann         9  the best set
 
                     """)
+            #expect(run.errors == "There is more: go on with --after c1, or show more with --limit.\n")
             #expect(
                 registry.seen.map(\.target) == [
                     "/api/v1/ensembles/e/promotions?limit=2", "/api/v1/ensembles/e/promotions?after=c0&limit=1",
                 ])
+            let json = await Transcript.run(["promotions", "e", "--limit", "1", "--json"], registry: registry)
+            #expect(json.errors == "")
+            let page = try APIJSON.decoder().decode(Page<PromotionRecord>.self, from: Data(json.output.utf8))
+            #expect(page.next == "c2")
+            let whole = await Transcript.run(["promotions", "e"], registry: registry)
+            #expect(whole.errors == "")
         }
     }
 

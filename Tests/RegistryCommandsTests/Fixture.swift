@@ -11,10 +11,11 @@ enum Fixture {
     static let date = Date(timeIntervalSince1970: 1_767_270_896)
 
     static func evaluation(
-        state: WorkState, progress: EvaluationProgress? = nil, failure: String? = nil, decision: Int64? = nil
+        state: WorkState, attempt: Int = 1, progress: EvaluationProgress? = nil, failure: String? = nil,
+        decision: Int64? = nil
     ) throws -> EvaluationRecord {
         EvaluationRecord(
-            id: 7, ensemble: "e", kind: .admission, submission: 5, state: state, attempt: 1, progress: progress,
+            id: 7, ensemble: "e", kind: .admission, submission: 5, state: state, attempt: attempt, progress: progress,
             failure: failure, decision: decision, createdAt: date, finishedAt: nil)
     }
 

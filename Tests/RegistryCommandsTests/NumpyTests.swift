@@ -116,6 +116,17 @@ struct NumpyTests {
         #expect(try Self.csv(Self.bytes(file), ids: ids, isCSV: true, size: size) == Self.expected)
     }
 
+    @Test func sentLinesAreFoundInTheIDs() throws {
+        func lines(_ text: String, isCSV: Bool) throws -> [Int: Int] {
+            try NumpyCSV.lines(of: RowIDs(Pieces(text.utf8), name: "ids", isCSV: isCSV), forSent: [1, 2, 4, 9])
+        }
+        #expect(try lines("a\nb\nc\nd\n", isCSV: false) == [2: 1, 4: 3])
+        #expect(try lines("id\na\nb\nc\n", isCSV: true) == [2: 2, 4: 4])
+        #expect(try lines("id,note\na,\"x\ny\"\nb,\nc,\n", isCSV: true) == [2: 2, 4: 5])
+        // An id of two lines takes two lines of what is sent, too.
+        #expect(try lines("id\n\"a\nb\"\nc\n", isCSV: true) == [2: 2, 4: 4])
+    }
+
     @Test func countsMustAgree() throws {
         let file = try Self.bytes(Self.float32)
         func message(_ body: () throws -> String) throws -> String {

@@ -89,13 +89,25 @@ struct TextTests {
                 """)
     }
 
+    @Test func faultsAreToldOnce() {
+        let problem = Problem(
+            .invalidUpload, detail: "the upload was refused: send all rows",
+            faults: [.init(code: "coverage", message: "send all rows", count: 3, examples: [])])
+        #expect(
+            ErrorText.text(problem) == """
+                The upload was refused; nothing was stored.
+
+                  coverage, 3 rows: send all rows
+                """)
+    }
+
     @Test(arguments: ProblemCode.allCases)
     func everyProblemHasItsExitStatus(_ code: ProblemCode) {
         let expected: ExitStatus =
             switch code {
             case .unauthenticated, .forbidden: .unauthorised
             case .busy, .databaseUnavailable: .unreachable
-            case .notFound, .ensembleNotFound, .modelNotFound, .notFounded, .internalError: .failed
+            case .notFound, .methodNotAllowed, .ensembleNotFound, .modelNotFound, .notFounded, .internalError: .failed
             default: .refused
             }
         #expect(ExitStatus(RegistryClientError(.problem(Problem(code, detail: "")), "")) == expected)

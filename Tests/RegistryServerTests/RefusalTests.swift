@@ -213,6 +213,26 @@ import Testing
         }
     }
 
+    @Test func otherMethodsAreToldWhatThePathTakes() async throws {
+        try await RegistryHarness.with { registry in
+            let cases: [(HTTPRequest.Method, String, String)] = [
+                (.delete, APIPath.ensemble("pets"), "GET, PUT"), (.get, APIPath.found("pets"), "POST"),
+                (.put, APIPath.submissions("pets"), "GET, POST"), (.post, "/health/live", "GET"),
+                (.init("QUERY") ?? .trace, "\(APIPath.root)/tokens/1", "DELETE"),
+            ]
+            for (method, path, allowed) in cases {
+                let answer = try await registry.send(method, path)
+                let problem: Problem = try answer.decoded()
+                #expect(answer.status == .methodNotAllowed, "\(path)")
+                #expect(answer.headers[.allow] == allowed)
+                #expect(answer.headers[.contentType] == "application/problem+json")
+                #expect(problem.code == .methodNotAllowed)
+                #expect(problem.requestID == answer.headers[.requestID])
+            }
+            #expect(try await registry.send(.put, "\(APIPath.root)/nothing").problem == .notFound)
+        }
+    }
+
     @Test func unknownPathsAndRecordsAreProblemsToo() async throws {
         try await RegistryHarness.with { registry in
             let task = try SimulatedTask(rowCount: 200)

@@ -31,15 +31,10 @@ struct RegistryHarness {
     ) async throws {
         try await TestCluster.withDatabase { database in
             let logger = logger ?? quiet
-            let postgres = PostgresClient(
-                configuration: PostgresConfiguration(connectionString: database), logger: logger)
-            do {
-                try await run(postgres, database: database, limits: limits, logger: logger, body)
-            } catch {
-                await postgres.shutdown()
-                throw error
+            let configuration = PostgresConfiguration(connectionString: database)
+            try await PostgresClient.withClient(configuration: configuration, logger: logger) {
+                try await run($0, database: database, limits: limits, logger: logger, body)
             }
-            await postgres.shutdown()
         }
     }
 

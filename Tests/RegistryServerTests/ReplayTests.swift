@@ -46,16 +46,11 @@ import Testing
 
     /// Changes what the schema forbids to change, as somebody with the database's password could.
     private func tamper(_ table: String, _ statement: SQL, in registry: RegistryHarness) async throws {
-        let client = PostgresClient(
-            configuration: PostgresConfiguration(connectionString: registry.database), logger: Logger(label: "test"))
-        do {
+        let configuration = PostgresConfiguration(connectionString: registry.database)
+        try await PostgresClient.withClient(configuration: configuration, logger: Logger(label: "test")) { client in
             try await client.execute("ALTER TABLE \(identifier: table) DISABLE TRIGGER USER")
             #expect(try await client.execute(statement) > 0)
-        } catch {
-            await client.shutdown()
-            throw error
         }
-        await client.shutdown()
     }
 
     @Test func everyDecisionComesOutTheSameBitForBit() async throws {

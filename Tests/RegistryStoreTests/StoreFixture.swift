@@ -36,17 +36,13 @@ struct StoreFixture: Sendable {
         configuration.maximumConnections = 10
         var logger = Logger(label: "store-test")
         logger.logLevel = .error
-        let client = PostgresClient(configuration: configuration, logger: logger)
-        let fixture = StoreFixture(
-            store: RegistryStore(client: client, logger: logger), client: client, connectionString: connectionString)
-        do {
+        try await PostgresClient.withClient(configuration: configuration, logger: logger) { client in
+            let fixture = StoreFixture(
+                store: RegistryStore(client: client, logger: logger), client: client,
+                connectionString: connectionString)
             if migrated { _ = try await fixture.store.migrate() }
             try await body(fixture)
-        } catch {
-            await client.shutdown()
-            throw error
         }
-        await client.shutdown()
     }
 
     /// Runs `body` with a fresh database that has the ensemble `letters`.

@@ -82,10 +82,6 @@ import Testing
                 let again = try await fixture.submit("m@1", metadata: metadata, key: key, actor: actor)
                 #expect(!again.accepted)
                 #expect(again.record == first.record)
-                let early = try await fixture.store.existingSubmission(
-                    ensemble: StoreFixture.ensemble, model: first.record.model, metadata: metadata,
-                    predictions: first.record.predictions, idempotencyKey: key, actor: actor)
-                #expect(early == first.record)
             }
             #expect(try await fixture.rowCounts() == counts)
             #expect(try await fixture.store.model(first.record.model).metadata == metadata)

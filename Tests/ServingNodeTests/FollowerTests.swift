@@ -1,5 +1,7 @@
 import EnsembleModel
 import Foundation
+import Logging
+import RegistryAPI
 import RegistryTesting
 import Testing
 
@@ -103,6 +105,43 @@ import Testing
             #expect(await node.follower.poll().summary == "failed registry_unavailable")
             #expect(node.served.current == nil)
         }
+    }
+
+    @Test(arguments: [
+        (ProblemCode.unauthenticated, "token_refused", "--scope node"), (.forbidden, "token_refused", "--token-file"),
+        (.ensembleNotFound, "unknown_ensemble", "--ensemble"), (.internalError, "registry_unavailable", "It broke."),
+    ])
+    func tellsAFaultOnceWhenItBeginsAndOnceWhenItEnds(problem: ProblemCode, code: String, says: String) async throws {
+        let log = LogRecorder()
+        try await FollowerFixture.with(logger: log.logger) { node in
+            node.registry.publish(try Release(1))
+            #expect(await node.follower.poll().summary == "activated 1")
+            node.registry.change { $0.problem = Problem(problem, detail: "It broke.") }
+            for _ in 1...3 { #expect(await node.follower.poll().summary == "failed \(code)") }
+            node.registry.change { $0.problem = nil }
+            for _ in 1...2 { #expect(await node.follower.poll().summary == "unchanged") }
+        }
+        let lines = log.entries.filter { ["Could not follow", "Following again"].contains($0.message) }
+        try #require(lines.map(\.message) == ["Could not follow", "Following again"])
+        #expect(lines[0].metadata["code"] == "\(code)")
+        #expect("\(lines[0].metadata["reason"] ?? "")".contains(says))
+        #expect(lines[1].metadata["after"] == "\(code)")
+    }
+
+    @Test func aFaultThatGoesOnIsToldNowAndThen() {
+        var faults = FaultSeries(interval: .seconds(300))
+        let start = ContinuousClock.now
+        func tells(_ code: NodeError.Code, _ seconds: Int) -> Bool {
+            faults.shouldLog(code, at: start + .seconds(seconds))
+        }
+        #expect(tells(.tokenRefused, 0))
+        #expect(!tells(.tokenRefused, 299))
+        #expect(tells(.tokenRefused, 300))
+        #expect(!tells(.tokenRefused, 599))
+        #expect(tells(.registryUnavailable, 599))
+        #expect(faults.end() == .registryUnavailable)
+        #expect(faults.end() == nil)
+        #expect(tells(.registryUnavailable, 600))
     }
 
     @Test(arguments: [["0"], []]) func refusesGoldenRowsThatAreNone(_ row: [String]) async throws {

@@ -17,6 +17,8 @@ import Synchronization
 final class RegistryStandIn: Sendable {
     struct Published: Sendable {
         var manifest: [UInt8]?
+        /// Answered instead of any manifest.
+        var problem: Problem?
         /// Announced instead of the manifest's own digest.
         var tag: ContentDigest?
         var combiners: [ContentDigest: [UInt8]] = [:]
@@ -56,10 +58,10 @@ final class RegistryStandIn: Sendable {
 
     private func manifest(_ request: Request) throws -> Response {
         let state = state
-        guard let manifest = state.manifest else {
-            let problem = Problem(.notFounded, detail: "'digits' has no champion yet")
+        guard state.problem == nil, let manifest = state.manifest else {
+            let problem = state.problem ?? Problem(.notFounded, detail: "'digits' has no champion yet")
             return try Response(
-                status: .notFound, headers: [.contentType: "application/problem+json"],
+                status: .init(code: problem.status), headers: [.contentType: "application/problem+json"],
                 body: ResponseBody(byteBuffer: ByteBuffer(data: APIJSON.encoder().encode(problem))))
         }
         let tag = "\"\((state.tag ?? .of(manifest)).hex)\""
@@ -129,7 +131,9 @@ struct FollowerFixture: Sendable {
     static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// Runs `body`; everything is closed and removed afterwards.
-    static func with(_ body: @Sendable (FollowerFixture) async throws -> Void) async throws {
+    static func with(
+        logger: Logger = logger, _ body: @Sendable (FollowerFixture) async throws -> Void
+    ) async throws {
         let registry = RegistryStandIn()
         let directory = try ScratchDirectory.make()
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -139,18 +143,19 @@ struct FollowerFixture: Sendable {
             guard let port = http.port else { throw MalformedFixture("the stand-in has no port") }
             let configuration = try RegistryClientConfiguration(baseURL: "http://127.0.0.1:\(port)", retries: .never)
             try await RegistryClient.withClient(configuration: configuration) { client in
-                try await body(FollowerFixture(registry: registry, directory: directory, client: client))
+                try await body(
+                    FollowerFixture(registry: registry, directory: directory, client: client, logger: logger))
             }
         }
     }
 
-    private init(registry: RegistryStandIn, directory: URL, client: RegistryClient) throws {
+    private init(registry: RegistryStandIn, directory: URL, client: RegistryClient, logger: Logger) throws {
         self.registry = registry
         served = ServedEnsemble(name: "digits")
         slots = try EnsembleSlots(
             ensemble: "digits", directory: directory.appendingPathComponent("digits"), limits: NodeLimits())
         follower = Follower(
-            served, slots: slots, client: client, interval: .seconds(2), limits: NodeLimits(), logger: Self.logger)
+            served, slots: slots, client: client, interval: .seconds(2), limits: NodeLimits(), logger: logger)
     }
 
     /// What a node that starts now would serve.

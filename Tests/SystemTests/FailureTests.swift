@@ -22,6 +22,23 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func programsEndWithWhatStartedThem() async throws {
+        try await ScratchDirectory.with { folder in
+            let registry = try await RunningRegistry.start(in: folder)
+            let node = try await RunningProgram(
+                "registry-node",
+                [
+                    "run", "--registry", registry.url, "--ensemble", "pets", "--state", folder.path + "/node",
+                    "--listen", "127.0.0.1:0",
+                ], folder: folder)
+            #expect(try await node.abandon() == 0)
+            #expect(try await registry.daemon.abandon() == 0)
+            // Its Postgres went with it.
+            let postmaster = registry.dataDirectory + "/postgres/data/postmaster.pid"
+            #expect(!FileManager.default.fileExists(atPath: postmaster))
+        }
+    }
+
     @Test func aSecondDaemonOnTheSameDirectoryIsRefused() async throws {
         try await RunningRegistry.with { registry in
             let second = try await Programs.run(
@@ -65,6 +82,36 @@ import Testing
             try await Task.sleep(for: .milliseconds(10))
         }
         return nil
+    }
+
+    @Test func aTakenAddressIsSaidBeforeAnythingIsMade() async throws {
+        try await RunningRegistry.with { registry in
+            let other = registry.folder.appendingPathComponent("other").path
+            let second = try await Programs.run(
+                "registryd", ["serve", "--listen", registry.daemon.address, "--data-dir", other])
+            #expect(second.status == 1)
+            #expect(second.errors.contains(registry.daemon.address), "\(second.errors)")
+            #expect(second.errors.contains("--listen"), "\(second.errors)")
+            #expect(!FileManager.default.fileExists(atPath: other))
+        }
+    }
+
+    @Test(arguments: ["/nonexistent/lib_lightgbm.so", "/bin/sh"])
+    func aDaemonWithWorkersNeedsLightGBM(library: String) async throws {
+        try await ScratchDirectory.with { folder in
+            let directory = folder.appendingPathComponent("registry").path
+            let result = try await Programs.run(
+                "registryd", ["serve", "--listen", "127.0.0.1:0", "--data-dir", directory],
+                environment: ["LIGHTGBM_LIBRARY": library])
+            #expect(result.status == 1)
+            #expect(result.errors.contains(library), "\(result.errors)")
+            #expect(result.errors.contains("deploy/setup"), "\(result.errors)")
+            #expect(!FileManager.default.fileExists(atPath: directory))
+            let without = try await RunningProgram(
+                "registryd", ["serve", "--listen", "127.0.0.1:0", "--data-dir", directory, "--workers", "0"],
+                environment: ["LIGHTGBM_LIBRARY": library], folder: folder)
+            #expect(await without.end() == 0)
+        }
     }
 
     @Test func anUnreachableDatabaseIsSaidClearly() async throws {

@@ -43,6 +43,19 @@ import Testing
         return ""
     }
 
+    @Test(arguments: [
+        "registryd serve --bogus", "registryd serve --workers 99", "registryd worker", "registryd migrate",
+        "registry submit", "registry-node run", "registry-node run --registry nowhere --ensemble e --state /tmp",
+        "registry-node run --registry http://h --ensemble e --state /tmp --token-file /nonexistent",
+    ])
+    func wrongUsageEndsEveryProgramWithTheSameStatus(line: String) async throws {
+        let words = line.split(separator: " ").map(String.init)
+        let result = try await Programs.run(words[0], Array(words.dropFirst()))
+        #expect(result.status == 2)
+        #expect(result.output == "")
+        #expect(result.errors.contains("Usage: \(words[0])"), "\(result.errors)")
+    }
+
     @Test(arguments: ["registryd", "registry", "registry-node"])
     func everyProgramTellsItsVersion(program: String) async throws {
         let result = try await Programs.run(program, ["--version"])

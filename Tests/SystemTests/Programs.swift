@@ -57,12 +57,14 @@ enum Programs {
     }
 }
 
-/// A running program that writes its address to a file.
+/// A running program that writes its address to a file. It ends with this process, even when this one is killed.
 final class RunningProgram: Sendable {
     let address: String
     let pid: Int32
     private let ended: Task<Int32, Never>
     private let log: URL
+    /// The program watches the other end.
+    private let lifeline: FileHandle
 
     /// Starts a program and waits until it listens.
     init(_ program: String, _ arguments: [String], environment: [String: String] = [:], folder: URL) async throws {
@@ -72,8 +74,11 @@ final class RunningProgram: Sendable {
         if !FileManager.default.fileExists(atPath: log.path) { try Data().write(to: log) }
         let output = try FileHandle(forWritingTo: log)
         try output.seekToEnd()
-        let process = try Programs.make(program, arguments + ["--address-file", file.path], environment)
-        process.standardInput = FileHandle.nullDevice
+        let process = try Programs.make(
+            program, arguments + ["--exit-with-parent", "--address-file", file.path], environment)
+        let pipe = Pipe()
+        lifeline = pipe.fileHandleForWriting
+        process.standardInput = pipe
         process.standardOutput = output
         process.standardError = output
         let exit = AsyncStream<Int32>.makeStream()
@@ -82,6 +87,7 @@ final class RunningProgram: Sendable {
             exit.continuation.finish()
         }
         try process.run()
+        try pipe.fileHandleForReading.close()
         pid = process.processIdentifier
         ended = Task { await exit.stream.first { _ in true } ?? -1 }
         let deadline = ContinuousClock.now + .seconds(120)
@@ -106,6 +112,12 @@ final class RunningProgram: Sendable {
     @discardableResult
     func end(_ signal: Int32 = SIGTERM) async -> Int32 {
         kill(pid, signal)
+        return await ended.value
+    }
+
+    /// Leaves the program alone, as this process does when it ends, and waits for its end.
+    func abandon() async throws -> Int32 {
+        try lifeline.close()
         return await ended.value
     }
 }

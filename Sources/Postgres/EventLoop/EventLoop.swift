@@ -61,6 +61,10 @@ final class EventLoop: SerialExecutor, @unchecked Sendable {
     // MARK: Work
 
     func enqueue(_ job: consuming ExecutorJob) {
+        // The caller holds the loop only through the job's task, which may end, and with it the last client, before
+        // this returns.
+        let loop = Unmanaged.passRetained(self)
+        defer { loop.release() }
         submit(.job(UnownedJob(job)))
     }
 

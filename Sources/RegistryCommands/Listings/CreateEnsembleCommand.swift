@@ -42,10 +42,27 @@ struct CreateEnsembleCommand: RegistryRequest {
         }
     }
 
-    func run(_ client: RegistryClient, _ output: Output) async throws {
-        let names = try classes.map { path in
-            TextFile.lines(try TextFile.read(path, upTo: Self.maximumListBytes, what: "a list of classes"))
+    /// The classes, from whichever option gives them.
+    private func readClasses() throws -> [String] {
+        let names =
+            try classes.map { path in
+                TextFile.lines(try TextFile.read(path, upTo: Self.maximumListBytes, what: "a list of classes"))
+            } ?? classNames
+        guard (2...64).contains(names.count), Set(names).count == names.count else {
+            let given = classes.map { "--classes \($0)" } ?? "--class"
+            let repeated = names.count - Set(names).count
+            throw CommandError(
+                .usage,
+                "\(given) gives \(names.count) \(names.count == 1 ? "class" : "classes")"
+                    + (repeated > 0 ? ", \(repeated) of them repeated" : "")
+                    + ": an ensemble has 2 to 64 different ones"
+                    + (classes == nil ? "" : ", in the file one a line"))
         }
+        return names
+    }
+
+    func run(_ client: RegistryClient, _ output: Output) async throws {
+        let names = try readClasses()
         let policy = try policy.map(PolicyFile.read)
         let file = try LocalFile(path: labels, what: "--labels")
         let table = TableFile(file, contentType: "text/csv", isGzipped: labels.lowercased().hasSuffix(".gz"))
@@ -53,7 +70,7 @@ struct CreateEnsembleCommand: RegistryRequest {
         defer { progress.clear() }
         let (upload, length, _) = try table.upload(progress)
         let (ensemble, isNew) = try await client.createEnsemble(
-            name, classes: names ?? classNames, description: description, policy: policy, labels: upload,
+            name, classes: names, description: description, policy: policy, labels: upload,
             progress: { progress.bytes("uploading", $0, of: length) })
         progress.clear()
         output.note(isNew ? "Created." : "It exists already, with the same content.")

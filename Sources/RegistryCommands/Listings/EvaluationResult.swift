@@ -26,9 +26,14 @@ struct EvaluationResult: Codable, Sendable {
 
     static func text(_ evaluation: EvaluationRecord) -> String {
         let start = "Evaluation \(evaluation.id) of \(evaluation.ensemble): \(evaluation.state.rawValue)"
-        guard evaluation.state == .failed else { return start + "." }
-        return start
-            + ": \(evaluation.failure ?? "no reason is known"). Queue it again with `registry retry \(evaluation.id)`."
+        return evaluation.state == .failed ? "\(start): \(failure(of: evaluation))" : start + "."
+    }
+
+    /// Why an evaluation failed, and the way on where there is one.
+    static func failure(of evaluation: EvaluationRecord?) -> String {
+        let reason = "\(evaluation?.failure ?? "no reason is known")."
+        guard let evaluation, evaluation.isWorthRetrying else { return reason }
+        return reason + " Queue it again with `registry retry \(evaluation.id)`."
     }
 }
 

@@ -80,6 +80,18 @@ struct NumpyCSV: ChunkReader {
         }
     }
 
+    /// The lines of an ids file that stand for lines of the CSV made with it.
+    static func lines(of ids: RowIDs, forSent sent: Set<Int>) throws -> [Int: Int] {
+        var ids = ids
+        var lines: [Int: Int] = [:]
+        var line = 2  // After the header.
+        while let last = sent.max(), line <= last, let id = try ids.next() {
+            if sent.contains(line) { lines[line] = ids.line }
+            line += 1 + id.utf8.count { $0 == UInt8(ascii: "\n") }
+        }
+        return lines
+    }
+
     /// A CSV field, quoted where it must be.
     private static func field(_ text: String) -> String {
         let needsQuotes = text.utf8.contains { byte in

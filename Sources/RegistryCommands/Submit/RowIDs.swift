@@ -4,8 +4,10 @@ import NIOCore
 struct RowIDs {
     private var reader: ByteReader
     private let name: String
-    private let column: Int?
-    private var line = 0
+    private var column: Int?
+    /// Line that the last id's record begins with, 1 = first.
+    private(set) var line = 0
+    private var linesRead = 0
 
     /// Longest line or field accepted.
     private static let maximumBytes = 64 << 10
@@ -15,30 +17,27 @@ struct RowIDs {
         reader = ByteReader(source)
         self.name = name
         if try reader.peek() == 0xEF { _ = try reader.bytes(3) }
-        guard isCSV else {
-            column = nil
-            return
-        }
-        guard let header = try Self.record(&reader, name: name), let column = header.firstIndex(of: "id") else {
+        guard isCSV else { return }
+        guard let header = try record(), let column = header.firstIndex(of: "id") else {
             throw CommandError(.usage, "\(name) has no column named id: its first line must name the columns")
         }
         self.column = column
-        line = 1
     }
 
     /// The next id; nil at the end.
     mutating func next() throws -> String? {
-        line += 1
+        line = linesRead + 1
         guard let column else {
+            linesRead += 1
             guard let id = try textLine() else { return nil }
             guard !id.isEmpty else {
                 throw CommandError(.usage, "\(name) has an empty line \(line) where an id should be")
             }
             return id
         }
-        guard let record = try Self.record(&reader, name: name) else { return nil }
+        guard let record = try record() else { return nil }
         guard record.indices.contains(column), !record[column].isEmpty else {
-            throw CommandError(.usage, "\(name) has no id in record \(line)")
+            throw CommandError(.usage, "\(name) has no id in line \(line)")
         }
         return record[column]
     }
@@ -54,7 +53,7 @@ struct RowIDs {
     }
 
     /// The fields of one CSV record (RFC 4180).
-    private static func record(_ reader: inout ByteReader, name: String) throws -> [String]? {
+    private mutating func record() throws -> [String]? {
         guard try reader.peek() != nil else { return nil }
         var fields: [String] = []
         var field: [UInt8] = []
@@ -62,22 +61,23 @@ struct RowIDs {
         var total = 0
         while let byte = try reader.byte() {
             total += 1
-            try check(total, name)
+            try Self.check(total, name)
+            if byte == UInt8(ascii: "\n") { linesRead += 1 }
             switch byte {
             case UInt8(ascii: "\"") where isQuoted:
                 if try reader.peek() == byte { field.append(try reader.byte() ?? byte) } else { isQuoted = false }
             case UInt8(ascii: "\"") where field.isEmpty: isQuoted = true
             case UInt8(ascii: ",") where !isQuoted:
-                fields.append(try text(field, name))
+                fields.append(try Self.text(field, name))
                 field = []
             case UInt8(ascii: "\n") where !isQuoted:
                 if field.last == UInt8(ascii: "\r") { field.removeLast() }
-                return fields + [try text(field, name)]
+                return fields + [try Self.text(field, name)]
             default: field.append(byte)
             }
         }
         guard !isQuoted else { throw CommandError(.usage, "\(name) ends inside a quoted field") }
-        return fields + [try text(field, name)]
+        return fields + [try Self.text(field, name)]
     }
 
     private static func check(_ count: Int, _ name: String) throws {

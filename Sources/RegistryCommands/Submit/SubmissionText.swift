@@ -14,8 +14,7 @@ enum SubmissionText {
             return start
                 + "\nKept as a candidate: found the ensemble with `registry ensembles found \(submission.ensemble)`."
         case .failed:
-            return start + "\nFailed: \(submission.evaluation?.failure ?? "no reason is known"). "
-                + "Queue it again with `registry retry \(evaluation)`."
+            return start + "\nFailed: \(EvaluationResult.failure(of: submission.evaluation))"
         case .cancelled: return start + "\nCancelled."
         case .decided: return start + "\nDecided before: see `registry decisions list \(submission.ensemble)`."
         case .queued, .evaluating, .evaluated, .replayed:

@@ -63,6 +63,8 @@ struct SubmitCommand: RegistryRequest {
                 idempotencyKey: Self.idempotencyKey(
                     ensemble: ensemble, model: model, metadata: metadata, digest: digest),
                 progress: { progress.bytes("uploading", $0, of: length) })
+        } catch let error as RegistryClientError {
+            throw table.naming(error)
         }
         guard wait else {
             return try output.emit(SubmitResult(submission: submission, decision: nil)) {

@@ -2,6 +2,8 @@ import EnsembleModel
 import Hummingbird
 import Ingest
 import Logging
+import NIOCore
+import NIOHTTP1
 import RegistryAPI
 import RegistryStore
 
@@ -18,10 +20,14 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch {
             var problem = Problem(describing: error)
             problem.requestID = context.id
+            let metadata: Logger.Metadata = [
+                "code": "\(problem.code.rawValue)", "path": "\(request.uri.path)", "error": "\(error)",
+            ]
             if problem.status >= 500 {
-                context.logger.error(
-                    "Request failed",
-                    metadata: ["code": "\(problem.code.rawValue)", "path": "\(request.uri.path)", "error": "\(error)"])
+                context.logger.error("Request failed", metadata: metadata)
+            } else if problem.code == .requestInterrupted {
+                // The client will not read the answer.
+                context.logger.info("Request broken off", metadata: metadata)
             }
             var response = Response.problem(problem)
             response.headers[.requestID] = context.id
@@ -51,6 +57,8 @@ extension Problem {
             self.init(.tooLarge, detail: "the body is larger than this request may have")
         case let error as any HTTPResponseError where (400..<500).contains(error.status.code):
             self.init(.badRequest, detail: "the request is malformed: HTTP status \(error.status.code)")
+        case is HTTPParserError, is IOError, is ChannelError:
+            self.init(.requestInterrupted, detail: "the body ended early or is malformed: send it again")
         default:
             self.init(
                 .internalError, detail: "the registry failed on this request; its log says why under the request's id")

@@ -75,22 +75,6 @@ extension RegistryStore {
         return try SubmissionRecord(row: row)
     }
 
-    /// The early answer to a submission, before anything is copied: the existing one, or nil when it would be new.
-    ///
-    /// - Throws: ``StoreError`` with code `ensembleNotFound`, `modelVersionImmutable` or `idempotencyConflict`.
-    public func existingSubmission(
-        ensemble: String, model: ModelVersionID, metadata: ModelMetadata, predictions: ContentDigest,
-        idempotencyKey: String?, actor: String
-    ) async throws -> SubmissionRecord? {
-        let new = NewSubmission(
-            ensemble: ensemble, epoch: 0, model: model, metadata: metadata, predictions: predictions, rowCount: 0,
-            missingRowCount: 0, idempotencyKey: idempotencyKey, actor: actor)
-        return try await transaction { connection in
-            _ = try await EnsembleHead.read(ensemble, lock: .none, on: connection)
-            return try await Self.existing(new, on: connection)
-        }
-    }
-
     private static func existing(_ new: NewSubmission, on connection: Connection) async throws -> SubmissionRecord? {
         if let key = new.idempotencyKey {
             let rows = try await connection.query(

@@ -25,6 +25,7 @@ actor Follower: Service {
     private let logger: Logger
     private var schedule: PollSchedule
     private var refused: ContentDigest?
+    private var faults: FaultSeries
 
     init(
         _ served: ServedEnsemble, slots: EnsembleSlots, client: RegistryClient, interval: Duration, limits: NodeLimits,
@@ -35,6 +36,7 @@ actor Follower: Service {
         self.client = client
         self.limits = limits
         self.logger = logger
+        faults = FaultSeries(interval: limits.faultLogInterval)
         schedule = PollSchedule(interval: interval, longestBackoff: limits.longestBackoff)
     }
 
@@ -60,17 +62,25 @@ actor Follower: Service {
     /// Looks at the registry once. Never throws: whatever happens, the node goes on serving what it has.
     func poll() async -> Outcome {
         do {
-            let known = refused ?? served.current?.document.digest
-            guard let received = try await client.manifestBytes(ensemble: served.name, ifNoneMatch: known) else {
-                return .unchanged
+            let outcome = try await look()
+            if let fault = faults.end() {
+                logger.notice("Following again", metadata: ["after": "\(fault.rawValue)"])
             }
-            if received.digest == refused { return .unchanged }
-            refused = nil
-            if received.digest == served.current?.document.digest { return .unchanged }
-            return try await take(received)
+            return outcome
         } catch {
             return failed(error)
         }
+    }
+
+    private func look() async throws -> Outcome {
+        let known = refused ?? served.current?.document.digest
+        guard let received = try await client.manifestBytes(ensemble: served.name, ifNoneMatch: known) else {
+            return .unchanged
+        }
+        if received.digest == refused { return .unchanged }
+        refused = nil
+        if received.digest == served.current?.document.digest { return .unchanged }
+        return try await take(received)
     }
 
     private func take(_ received: ManifestBytes) async throws -> Outcome {
@@ -105,16 +115,8 @@ actor Follower: Service {
     }
 
     private func failed(_ error: any Error) -> Outcome {
-        let failure: NodeError
-        switch error {
-        case let error as NodeError: failure = error
-        case let error as RegistryClientError where error.problem?.code == .notFounded:
-            failure = NodeError(.nothingPublished, error.message)
-        case let error as RegistryClientError:
-            failure = NodeError(.registryUnavailable, error.message, cause: error.cause)
-        default: failure = NodeError(.registryUnavailable, "the registry could not be asked", cause: error)
-        }
-        if !Task.isCancelled {
+        let failure = NodeError(following: served.name, error)
+        if !Task.isCancelled, faults.shouldLog(failure.code, at: .now) {
             logger.warning("Could not follow", metadata: ["code": "\(failure.code.rawValue)", "reason": "\(failure)"])
         }
         return .failed(failure)
@@ -122,6 +124,27 @@ actor Follower: Service {
 }
 
 extension NodeError {
+    /// Why an ensemble could not be followed this time.
+    fileprivate init(following ensemble: String, _ error: any Error) {
+        switch (error, (error as? RegistryClientError)?.problem?.code) {
+        case (let error as NodeError, _): self = error
+        case (let error as RegistryClientError, .notFounded): self.init(.nothingPublished, error.message)
+        case (let error as RegistryClientError, .unauthenticated), (let error as RegistryClientError, .forbidden):
+            self.init(
+                .tokenRefused,
+                "the registry refuses this node's token: \(error.message); make one with "
+                    + "'registry tokens create NAME --scope node' and give it with --token-file or REGISTRY_TOKEN")
+        case (is RegistryClientError, .ensembleNotFound):
+            self.init(
+                .unknownEnsemble,
+                "the registry has no ensemble '\(ensemble)': check --ensemble and --registry, or create it with "
+                    + "'registry ensembles create'")
+        case (let error as RegistryClientError, _):
+            self.init(.registryUnavailable, error.message, cause: error.cause)
+        default: self.init(.registryUnavailable, "the registry could not be asked", cause: error)
+        }
+    }
+
     /// Whether the published content itself is at fault, so that fetching it again cannot help.
     fileprivate var refusesContent: Bool {
         switch code {
