@@ -15,11 +15,13 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
         public var sliceCount: Int
         /// The combiner's preset, fixed at founding.
         public var preset: Policy.Preset?
+        /// Earlier epochs that had groups or rows of this one: what was spent on them stays spent.
+        public var sharesWith: [Int]
         public var startedAt: Date
 
         public init(
             number: Int, validation: ContentDigest, salt: String, rowCount: Int, groupCount: Int, sliceCount: Int,
-            preset: Policy.Preset?, startedAt: Date
+            preset: Policy.Preset?, sharesWith: [Int] = [], startedAt: Date
         ) {
             self.number = number
             self.validation = validation
@@ -28,6 +30,7 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
             self.groupCount = groupCount
             self.sliceCount = sliceCount
             self.preset = preset
+            self.sharesWith = sharesWith
             self.startedAt = startedAt
         }
 
@@ -36,6 +39,7 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
             case rowCount = "rows"
             case groupCount = "groups"
             case sliceCount = "slices"
+            case sharesWith = "shares_with"
             case startedAt = "started_at"
         }
     }
@@ -52,6 +56,8 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
     public var manifest: ContentDigest?
     /// The champion's members, in model order.
     public var members: [ModelVersionID]
+    /// Those of them without predictions of the epoch's rows: newcomers wait for these. In model order.
+    public var missingMembers: [ModelVersionID]
     /// What the epoch has spent, and has left under the policy.
     public var ledger: LedgerRecord
     /// Model versions with usable predictions in this epoch, members among them.
@@ -61,8 +67,8 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
 
     public init(
         name: String, description: String, classes: [String], epoch: Epoch, policy: Policy, policyVersion: Int,
-        sequence: Int, manifest: ContentDigest?, members: [ModelVersionID], ledger: LedgerRecord, candidateCount: Int,
-        createdAt: Date, createdBy: String
+        sequence: Int, manifest: ContentDigest?, members: [ModelVersionID], missingMembers: [ModelVersionID] = [],
+        ledger: LedgerRecord, candidateCount: Int, createdAt: Date, createdBy: String
     ) {
         self.name = name
         self.description = description
@@ -73,6 +79,7 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
         self.sequence = sequence
         self.manifest = manifest
         self.members = members
+        self.missingMembers = missingMembers
         self.ledger = ledger
         self.candidateCount = candidateCount
         self.createdAt = createdAt
@@ -82,6 +89,7 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
     enum CodingKeys: String, CodingKey {
         case name, description, classes, epoch, policy, sequence, manifest, members, ledger
         case policyVersion = "policy_version"
+        case missingMembers = "missing_members"
         case candidateCount = "candidates"
         case createdAt = "created_at"
         case createdBy = "created_by"

@@ -66,6 +66,22 @@ extension RegistryClient {
         }
     }
 
+    /// Starts an epoch with a new validation set; harmless when it is the current one.
+    ///
+    /// - Parameters:
+    ///   - labels: CSV with the columns `id,label[,group][,slice]`.
+    ///   - progress: called with the bytes of `labels` sent so far.
+    /// - Returns: the ensemble, and whether the epoch was started now.
+    public func startEpoch(
+        ensemble: String, labels: Upload, progress: @escaping Upload.Progress = { _ in }
+    ) async throws -> (ensemble: EnsembleRecord, isNew: Bool) {
+        var request = APIRequest(method: .POST, path: APIPath.epochs(try checked(ensemble)))
+        request.content = .upload(labels, progress: progress)
+        return try await perform(request) { response in
+            (try await decode(EnsembleRecord.self, from: response), response.status == .created)
+        }
+    }
+
     /// Streams an ensemble's rows as CSV `id,group`, in row-id order.
     ///
     /// - Parameter receive: called with each piece of the text as it arrives; may suspend to slow the registry down.

@@ -20,10 +20,11 @@ enum Fixture {
     }
 
     static func submission(
-        state: WorkState, evaluation: EvaluationRecord? = nil, holds: Int = 0
+        _ model: String = "a@1", epoch: Int = 1, state: WorkState = .candidate, evaluation: EvaluationRecord? = nil,
+        holds: Int = 0
     ) throws -> SubmissionRecord {
         SubmissionRecord(
-            id: 5, ensemble: "e", epoch: 1, model: try ModelVersionID("a@1"), predictions: .of("p"), rowCount: 2,
+            id: 5, ensemble: "e", epoch: epoch, model: try ModelVersionID(model), predictions: .of("p"), rowCount: 2,
             missingRowCount: 0, state: state, evaluation: evaluation, holdCount: holds, submittedBy: "ann",
             createdAt: date)
     }

@@ -108,10 +108,36 @@ struct PolicyCommandTests {
         #expect(!EnsembleText.full(try Fixture.ensemble()).contains("spent by"))
     }
 
+    @Test func aCandidateIsToldWhatItWaitsFor() throws {
+        func words(_ model: String, epoch: Int = 1, in ensemble: EnsembleRecord) throws -> (String, ExitStatus) {
+            let submission = try Fixture.submission(model, epoch: epoch)
+            let candidacy = Candidacy(submission, in: ensemble)
+            return (SubmissionText.of(submission, candidacy), candidacy.exitStatus)
+        }
+        var ensemble = try Fixture.ensemble()
+        let member = try ModelVersionID("a@1")
+        (ensemble.sequence, ensemble.members) = (1, [member])
+        var told = try words("new@1", in: ensemble)
+        #expect(told.0.contains("was a candidate when") && told.1 == .rejected)
+        told = try words("new@1", epoch: 0, in: ensemble)
+        #expect(told.0.contains("epoch 0 is over") && told.1 == .failed)
+        told = try words(member.description, in: ensemble)
+        #expect(told.0.hasSuffix("It is a member: newcomers are compared with these predictions.") && told.1 == .done)
+        ensemble.missingMembers = [member]
+        told = try words("new@1", in: ensemble)
+        #expect(told.0.contains("Kept as a candidate. Missing: \(member): newcomers wait") && told.1 == .done)
+        #expect(EnsembleText.full(ensemble).contains("\nmissing         \(member): newcomers wait"))
+        ensemble.sequence = 0
+        told = try words("new@1", in: ensemble)
+        #expect(told.0.contains("found the ensemble with `registry ensembles found") && told.1 == .done)
+        ensemble.epoch.sharesWith = [1, 3]
+        #expect(EnsembleText.full(ensemble).contains("\nshares rows     with epoch 1, epoch 3: what was spent"))
+    }
+
     @Test func whatWasHeldBeforeIsTold() throws {
         let queued = try Fixture.submission(state: .queued, evaluation: Fixture.evaluation(state: .queued), holds: 2)
-        #expect(SubmissionText.of(queued).hasSuffix("\nQueued as evaluation 7. Held 2 times before."))
+        #expect(SubmissionText.of(queued, nil).hasSuffix("\nQueued as evaluation 7. Held 2 times before."))
         let first = try Fixture.submission(state: .queued, evaluation: Fixture.evaluation(state: .queued))
-        #expect(SubmissionText.of(first).hasSuffix("\nQueued as evaluation 7."))
+        #expect(SubmissionText.of(first, nil).hasSuffix("\nQueued as evaluation 7."))
     }
 }

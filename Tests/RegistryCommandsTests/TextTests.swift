@@ -117,8 +117,7 @@ struct TextTests {
         let statuses = Verdict.allCases.map { ExitStatus($0) }
         #expect(statuses == [.done, .done] + Array(repeating: .rejected, count: 4) + Array(repeating: .held, count: 4))
         #expect(ExitStatus.allCases.map(\.rawValue) == Array(0...7))
-        #expect(ExitStatus(nil, orElse: .failed) == .failed)
-        #expect(ExitStatus(nil, orElse: .candidate) == .done)
+        #expect(ExitStatus(nil) == .failed)
     }
 
     @Test(arguments: [

@@ -58,10 +58,11 @@ struct StoreFixture: Sendable {
 
     // MARK: Ensembles and submissions
 
-    static func validation(rows: Int) throws -> ValidationSet {
+    /// Rows `row-0`, `row-1`, ... in groups of two, from `start`.
+    static func validation(rows: Int, from start: Int = 0) throws -> ValidationSet {
         try ValidationSet(
             classes: ["a", "b"],
-            rows: (0..<rows).map {
+            rows: (start..<start + rows).map {
                 .init(id: "row-\($0)", label: $0 % 2, group: "group-\($0 / 2)", slice: "slice-\($0 % 3)")
             })
     }
@@ -96,11 +97,12 @@ struct StoreFixture: Sendable {
     func submit(
         _ model: String, to ensemble: String = ensemble, rows: Int = 4, seed: Int = 1,
         metadata: ModelMetadata = ModelMetadata(),
-        key: String? = nil, actor: String = "sam"
+        key: String? = nil, epoch: Int = 1, actor: String = "sam"
     ) async throws -> (record: SubmissionRecord, accepted: Bool) {
         let predictions = try Self.predictions(rows: rows, seed: seed)
         let new = try Self.new(
-            model, ensemble: ensemble, predictions: predictions, metadata: metadata, key: key, actor: actor)
+            model, ensemble: ensemble, predictions: predictions, metadata: metadata, key: key, epoch: epoch,
+            actor: actor)
         return try await store.submit(new) { write in
             for block in predictions.blocks { try await write(block) }
         }

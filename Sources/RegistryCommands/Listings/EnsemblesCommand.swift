@@ -11,6 +11,7 @@ struct EnsemblesCommand: AsyncParsableCommand {
         abstract: "Create, list and found classification tasks.",
         subcommands: [
             CreateEnsembleCommand.self, List.self, Show.self, Rows.self, Found.self, PolicyCommand.self,
+            EpochCommand.self,
         ])
 
     /// Lists them.
@@ -83,7 +84,11 @@ struct EnsemblesCommand: AsyncParsableCommand {
     /// Founds one.
     struct Found: RegistryRequest {
         static let configuration = CommandConfiguration(
-            commandName: "found", abstract: "Choose the first members out of all candidates and publish manifest 1.")
+            commandName: "found", abstract: "Choose the first members out of all candidates and publish manifest 1.",
+            discussion: """
+                A founded ensemble is founded anew only where members have no predictions of the epoch's rows and \
+                newcomers cannot be judged against them.
+                """)
 
         @Argument(help: "Ensemble.") var name: String
         @Flag(help: "Wait until it is done.") var wait = false
@@ -112,6 +117,7 @@ enum EnsembleText {
             ("classes", ensemble.classes.joined(separator: ", ")),
             ("validation set", "\(epoch.rowCount) rows, \(epoch.groupCount) groups, \(epoch.sliceCount) slices"),
             ("epoch", "\(epoch.number), since \(Format.date(epoch.startedAt)) UTC"),
+            ("shares rows", sharing(epoch)),
             ("policy", "version \(ensemble.policyVersion): \(ensemble.policy.admission.rawValue)"),
             ("preset", (epoch.preset ?? ensemble.policy.preset).rawValue),
             ("gate tests", gateTests(ensemble)),
@@ -121,6 +127,7 @@ enum EnsembleText {
             ("candidates", "\(ensemble.candidateCount)"),
             ("manifest", ensemble.manifest.map { "\(ensemble.sequence), sha256 \($0)" } ?? "none: not founded yet"),
             ("members", Format.models(ensemble.members)),
+            ("missing", missing(ensemble)),
             ("created", "\(Format.date(ensemble.createdAt)) UTC by \(ensemble.createdBy)"),
         ])
     }
@@ -131,6 +138,19 @@ enum EnsembleText {
         let ledger = ensemble.ledger
         let spent = "\(Format.number(ledger.alphaSpent)) of \(Format.number(ensemble.policy.gate.alpha))"
         return "\(ledger.testsLeft) left, \(ledger.tests) made; alpha \(spent) spent"
+    }
+
+    private static func sharing(_ epoch: EnsembleRecord.Epoch) -> String? {
+        guard !epoch.sharesWith.isEmpty else { return nil }
+        let epochs = epoch.sharesWith.map { "epoch \($0)" }.joined(separator: ", ")
+        return "with \(epochs): what was spent there stays spent"
+    }
+
+    /// What newcomers wait for; nil when nothing is missing.
+    static func missing(_ ensemble: EnsembleRecord) -> String? {
+        guard !ensemble.missingMembers.isEmpty else { return nil }
+        return "\(Format.models(ensemble.missingMembers)): newcomers wait for predictions of epoch "
+            + "\(ensemble.epoch.number) by these members"
     }
 
     private static func spenders(_ ensemble: EnsembleRecord) -> String? {

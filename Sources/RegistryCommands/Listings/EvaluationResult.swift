@@ -21,7 +21,7 @@ struct EvaluationResult: Codable, Sendable {
         try output.emit(EvaluationResult(evaluation: final, decision: report?.decision)) { result in
             report.map(DecisionText.full) ?? text(result.evaluation)
         }
-        try ExitStatus(report?.decision, orElse: final.state).end()
+        try ExitStatus(report?.decision).end()
     }
 
     static func text(_ evaluation: EvaluationRecord) -> String {

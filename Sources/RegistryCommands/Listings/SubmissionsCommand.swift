@@ -54,11 +54,7 @@ struct SubmissionsCommand: AsyncParsableCommand {
         func run(_ client: RegistryClient, _ output: Output) async throws {
             var record = try await client.submission(submission)
             if wait { record = try await client.follow(record, ProgressLine(output.console)) }
-            let report = try await client.report(of: record.evaluation)
-            try output.emit(SubmitResult(submission: record, decision: report?.decision)) { result in
-                report.map(DecisionText.full) ?? SubmissionText.of(result.submission)
-            }
-            if wait { try ExitStatus(report?.decision, orElse: record.state).end() }
+            try await SubmitResult.show(record, waited: wait, client, output)
         }
     }
 }

@@ -50,8 +50,8 @@ extension RegistryClient {
 }
 
 extension ExitStatus {
-    /// What a command ends with that waited for a piece of work.
-    init(_ decision: DecisionRecord?, orElse state: WorkState) {
-        self = decision.map { ExitStatus($0.verdict) } ?? (state == .candidate ? .done : .failed)
+    /// What a command ends with that waited for a decision, of which there may be none.
+    init(_ decision: DecisionRecord?) {
+        self = decision.map { ExitStatus($0.verdict) } ?? .failed
     }
 }

@@ -67,8 +67,9 @@ struct SubmitCommand: RegistryRequest {
             throw table.naming(error)
         }
         guard wait else {
+            let candidacy = try await client.candidacy(of: submission)
             return try output.emit(SubmitResult(submission: submission, decision: nil)) {
-                SubmissionText.of($0.submission)
+                SubmissionText.of($0.submission, candidacy)
             }
         }
         if !submission.state.isFinal {
@@ -76,17 +77,7 @@ struct SubmitCommand: RegistryRequest {
             output.console.tell("Submission \(submission.id) is stored; waiting for its verdict.\(held)\n")
         }
         let final = try await client.follow(submission, ProgressLine(output.console))
-        if final.state == .candidate, try await client.ensemble(ensemble).sequence > 0 {
-            throw CommandError(
-                .rejected,
-                "\(model) was a candidate when \(ensemble) was founded and is no member; its verdict stands. "
-                    + "Submit it as a new version to have it evaluated")
-        }
-        let report = try await client.report(of: final.evaluation)
-        try output.emit(SubmitResult(submission: final, decision: report?.decision)) { result in
-            report.map(DecisionText.full) ?? SubmissionText.of(result.submission)
-        }
-        try ExitStatus(report?.decision, orElse: final.state).end()
+        try await SubmitResult.show(final, waited: true, client, output)
     }
 
     private func table(_ client: RegistryClient) async throws -> TableFile {
@@ -119,4 +110,16 @@ struct SubmitResult: Codable, Sendable {
     var submission: SubmissionRecord
     /// With `--wait`, once there is one.
     var decision: DecisionRecord?
+
+    /// Shows a submission with its verdict, or what it waits for; who waited gets the verdict as exit status.
+    static func show(
+        _ submission: SubmissionRecord, waited: Bool, _ client: RegistryClient, _ output: Output
+    ) async throws {
+        let report = try await client.report(of: submission.evaluation)
+        let candidacy = try await client.candidacy(of: submission)
+        try output.emit(SubmitResult(submission: submission, decision: report?.decision)) { result in
+            report.map(DecisionText.full) ?? SubmissionText.of(result.submission, candidacy)
+        }
+        if waited { try (candidacy?.exitStatus ?? ExitStatus(report?.decision)).end() }
+    }
 }

@@ -18,6 +18,7 @@ struct EnsembleRoutes {
         router.put("ensembles/:name", use: create)
         router.get("ensembles/:name", use: show)
         router.get("ensembles/:name/rows", use: rows)
+        router.post("ensembles/:name/epochs", use: startEpoch)
         router.post("ensembles/:name/found", use: found)
     }
 
@@ -73,6 +74,17 @@ struct EnsembleRoutes {
             try await writer.finish(nil)
         }
         return Response(status: .ok, headers: [.contentType: "text/csv"], body: body)
+    }
+
+    @Sendable private func startEpoch(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        let identity = try context.require(.admin)
+        try request.refuseUnknownParameters(besides: [])
+        let ensemble = try await store.ensemble(context.parameter("name"))
+        let validation = try await uploads.receiveLabels(request, classes: ensemble.classes)
+        _ = try HashSplit(validation, salt: validation.epochSalt)
+        let (record, created) = try await store.startEpoch(
+            ensemble: ensemble.name, validation: validation, actor: identity.name)
+        return try .json(record, status: created ? .created : .ok)
     }
 
     @Sendable private func found(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {

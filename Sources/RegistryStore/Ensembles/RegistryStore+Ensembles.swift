@@ -100,8 +100,9 @@ extension EnsembleRecord {
     fileprivate static func select(_ condition: SQL) -> SQL {
         """
         SELECT e.name, e.description, e.classes, e.created_at, e.created_by, h.sequence, h.policy_version, p.policy,
-               ep.number, ep.salt, ep.preset, ep.started_at, v.sha256 AS validation, v.row_count, v.group_count,
-               v.slice_count, m.sha256 AS manifest, pr.members, \(Ledger.columns),
+               ep.number, ep.salt, ep.preset, ep.shares_with, ep.started_at, v.sha256 AS validation, v.row_count,
+               v.group_count, v.slice_count, m.sha256 AS manifest, pr.members, \(Ledger.columns),
+               \(missingMembers) AS missing_members,
                (SELECT count(*) FROM submission s WHERE s.ensemble_id = e.id AND s.epoch = h.epoch) AS candidates
         FROM ensemble e
         JOIN ensemble_head h ON h.ensemble_id = e.id
@@ -115,16 +116,27 @@ extension EnsembleRecord {
         """
     }
 
+    /// Members of `promotion pr` without predictions in the epoch of `ensemble_head h`, in model order.
+    static let missingMembers: SQL = """
+        ARRAY(
+            SELECT member FROM unnest(pr.members) AS member
+            WHERE NOT EXISTS (
+                SELECT FROM submission s JOIN model_version m ON m.id = s.model_version_id
+                WHERE s.ensemble_id = h.ensemble_id AND s.epoch = h.epoch AND m.reference = member)
+            ORDER BY member COLLATE "C")
+        """
+
     fileprivate init(row: Row) throws {
         let epoch = Epoch(
             number: try row["number"], validation: try row.digest("validation"), salt: try row["salt"],
             rowCount: try row["row_count"], groupCount: try row["group_count"], sliceCount: try row["slice_count"],
-            preset: try row.optional("preset"), startedAt: try row["started_at"])
+            preset: try row.optional("preset"), sharesWith: try row["shares_with"], startedAt: try row["started_at"])
         let policy: Policy = try row.json("policy")
         self.init(
             name: try row["name"], description: try row["description"], classes: try row["classes"], epoch: epoch,
             policy: policy, policyVersion: try row["policy_version"], sequence: try row["sequence"],
             manifest: try row.optionalDigest("manifest"), members: try row.models("members"),
+            missingMembers: try row.models("missing_members"),
             ledger: LedgerRecord(try Ledger(row: row), gate: policy.gate),
             candidateCount: try row["candidates"], createdAt: try row["created_at"], createdBy: try row["created_by"])
     }

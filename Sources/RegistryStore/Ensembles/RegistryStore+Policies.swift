@@ -43,7 +43,8 @@ extension RegistryStore {
     /// like. The champion itself is served as it was fitted until the next promotion, and that one is judged against
     /// the champion refitted, not as served. A changed alpha or number of tests counts for what is left of alpha.
     /// From `shapley-top-k` to `gated` is refused once that rule has judged a newcomer in the epoch: its figures are
-    /// over all rows, and the gate's guarantee rests on rows that submitters have not tried newcomers on.
+    /// over all rows, and the gate's guarantee rests on rows that submitters have not tried newcomers on. The same
+    /// holds where the epoch shares rows with one that it judged in.
     ///
     /// - Parameters:
     ///   - ensemble: the ensemble.
@@ -144,21 +145,14 @@ extension RegistryStore {
             }
         }
         guard old.admission == .shapleyTopK, new.admission == .gated else { return }
-        let shown = try await connection.query(
+        let rows = try await connection.query(
             """
-            SELECT d.id FROM decision d
-            JOIN evaluation v ON v.id = d.evaluation_id AND v.against_epoch = \(head.epoch)
-            JOIN evaluation_outcome o ON o.evaluation_id = v.id AND cardinality(o.members_before) > 0
-            JOIN policy_version p ON p.ensemble_id = d.ensemble_id AND p.version = d.policy_version
-            WHERE d.ensemble_id = \(head.ensembleID) AND p.policy ->> 'admission' = 'shapley-top-k'
-            ORDER BY d.id LIMIT 1
+            SELECT unnest(shares_with || number) AS epoch FROM epoch
+            WHERE ensemble_id = \(head.ensembleID) AND number = \(head.epoch)
             """)
-        if let decision: Int64 = try shown.first?["id"] {
-            throw StoreError(
-                .conflict,
-                "admission cannot become gated in this epoch: decision \(decision) under shapley-top-k has shown "
-                    + "figures of the rows that the gate would seal; a validation set of fresh rows is needed")
-        }
+        try await checkUnseen(
+            rows.map { try $0["epoch"] }, head,
+            then: "start an epoch with fresh rows (`registry ensembles epoch start`), then change it", on: connection)
     }
 }
 

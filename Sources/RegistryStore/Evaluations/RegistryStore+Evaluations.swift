@@ -15,7 +15,8 @@ extension RegistryStore {
         return record
     }
 
-    /// Queues the founding of an ensemble; one that is under way is returned as it is.
+    /// Queues the founding of an ensemble; one that is under way is returned as it is. A founded one is founded anew
+    /// only where members of its champion have no predictions in the epoch.
     ///
     /// - Throws: ``StoreError`` with code `ensembleNotFound`, `alreadyFounded` or `noCandidates`; `conflict` when the
     ///   policy lets the first submission found it.
@@ -122,6 +123,8 @@ extension RegistryStore {
 
     private static func checkMayFound(_ head: EnsembleHead, on connection: Connection) async throws {
         if head.sequence > 0 {
+            // Without its members' predictions no newcomer can be judged: the way on when they cannot be had.
+            guard try await champion(of: head, on: connection).missing.isEmpty else { return }
             throw StoreError(
                 .alreadyFounded, "ensemble '\(head.ensemble)' is founded; newcomers are evaluated as they are submitted"
             )

@@ -138,7 +138,7 @@ extension RegistryStore {
             throw StoreError(.corrupt, "the ensemble of an evaluation has no policy or epoch")
         }
         let kind: EvaluationKind = try claimed.value("kind")
-        let champion = try row.models("members")
+        let champion = kind == .founding ? [] : try row.models("members")
         let challenger = try row.optionalModel("challenger")
         let judged = champion + (challenger.map { [$0] } ?? [])
         let candidates = try await candidates(
@@ -152,7 +152,8 @@ extension RegistryStore {
             evaluation: try claimed["id"], fenceToken: try claimed["fence_token"], attempt: try claimed["attempt"],
             ensemble: try row["name"], epoch: epoch, sequence: sequence, kind: kind, challenger: challenger,
             champion: champion, candidates: candidates, policy: try row.json("policy"), policyVersion: policyVersion,
-            preset: try row.optional("preset"), epochSalt: try row["salt"], sealKey: try row["seal_key"],
+            preset: kind == .founding ? nil : try row.optional("preset"), epochSalt: try row["salt"],
+            sealKey: try row["seal_key"],
             validation: try row.digest("sha256"), submitter: try claimed["requested_by"],
             ledger: try Ledger(row: claimed), retiredLoss: try claimed["retired_loss"],
             replays: nil)

@@ -38,6 +38,7 @@ extension AuditEvent {
 enum AuditAction: String {
     case createEnsemble = "ensemble.create"
     case setPolicy = "policy.set"
+    case startEpoch = "epoch.start"
     case submit = "submission.create"
     case resubmit = "submission.repeat"
     case requestFounding = "founding.request"

@@ -14,7 +14,6 @@ struct PendingDecision: Sendable {
     let preset: Policy.Preset
     let before: [ModelVersionID]
     let after: [ModelVersionID]
-    let retired: [ModelVersionID]
     /// The models whose predictions went in, as text.
     let judged: [String]
     /// SHA-256 of the evidence.
@@ -40,7 +39,7 @@ struct PendingDecision: Sendable {
             """
             SELECT v.id, v.fence_token, v.kind, v.submission_id, v.requested_by, v.against_sequence, v.against_epoch,
                    v.against_policy_version, v.against_ledger_revision, o.ledger, o.retired_loss, p.policy,
-                   o.verdict, o.reason, o.preset, o.members_before, o.members_after, o.retired, o.judged,
+                   o.verdict, o.reason, o.preset, o.members_before, o.members_after, o.judged,
                    o.evidence_sha256, c.sha256 AS combiner, c.bytes, c.trees, c.golden
             FROM evaluation v
             JOIN evaluation_outcome o ON o.evaluation_id = v.id
@@ -63,7 +62,6 @@ struct PendingDecision: Sendable {
         preset = try row.value("preset")
         before = try row.models("members_before")
         after = try row.models("members_after")
-        retired = try row.models("retired")
         judged = try row["judged"]
         evidence = try row["evidence_sha256"]
         let policy = try row.json("policy", as: Policy.self)
@@ -81,8 +79,6 @@ struct PendingDecision: Sendable {
         epoch = try row["against_epoch"]
         policyVersion = try row["against_policy_version"]
     }
-
-    var joined: [ModelVersionID] { after.filter { !before.contains($0) } }
 
     var promotionKind: PromotionKind {
         if before.isEmpty { return .founding }

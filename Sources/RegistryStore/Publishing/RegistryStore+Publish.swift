@@ -132,6 +132,10 @@ extension RegistryStore {
         let manifest = try await makeManifest(pending, head, decision: decision, now: now, on: connection)
         let bytes = try manifest.canonicalBytes()
         let digest = ContentDigest.of(bytes)
+        // A founding replaces whatever there was, which is more than it was judged against.
+        let before = try await champion(of: head, on: connection).members
+        let joined = pending.after.filter { !before.contains($0) }
+        let retired = before.filter { !pending.after.contains($0) }
         try await connection.execute(pipelined: [
             """
             INSERT INTO manifest (ensemble_id, sequence, generation, sha256, previous_sha256, content_id, body,
@@ -144,7 +148,7 @@ extension RegistryStore {
             INSERT INTO promotion (ensemble_id, sequence, decision_id, kind, admission, joined, retired, members, actor,
                                    reason, created_at)
             VALUES (\(head.ensembleID), \(manifest.sequence), \(decision), \(manifest.reason.rawValue),
-                    \(manifest.admission.rawValue), \(pending.joined.texts), \(pending.retired.texts),
+                    \(manifest.admission.rawValue), \(joined.texts), \(retired.texts),
                     \(pending.after.texts), \(pending.actor), \(pending.reason), \(now))
             """,
         ])
@@ -189,7 +193,7 @@ extension RegistryStore {
         try await expectOne(
             """
             UPDATE epoch SET preset = \(pending.preset.rawValue)
-            WHERE ensemble_id = \(head.ensembleID) AND number = \(head.epoch) AND preset IS NULL
+            WHERE ensemble_id = \(head.ensembleID) AND number = \(head.epoch)
             """, on: connection)
         try await queueWithoutEvaluation(head, besides: pending.judged, on: connection)
     }

@@ -3,7 +3,8 @@ import Postgres
 
 extension RegistryStore {
     /// Stores a submission with its model version and predictions, all or nothing. On a founded ensemble, and on one
-    /// that its first submission may found, its evaluation is queued.
+    /// that its first submission may found, its evaluation is queued. In an epoch that some members have no predictions
+    /// in yet it waits for them as a candidate; a member's own submission is never evaluated.
     ///
     /// The same again is the same submission, with its verdict. A hold is none: the submission is queued once more, on
     /// the account of who sends it now.
@@ -78,13 +79,15 @@ extension RegistryStore {
     private static func existing(_ new: NewSubmission, on connection: Connection) async throws -> SubmissionRecord? {
         if let key = new.idempotencyKey {
             let rows = try await connection.query(
-                SubmissionRecord.select("WHERE s.submitted_by = \(new.actor) AND s.idempotency_key = \(key)"))
+                SubmissionRecord.select(
+                    """
+                    JOIN ensemble_head h ON h.ensemble_id = s.ensemble_id AND h.epoch = s.epoch
+                    WHERE e.name = \(new.ensemble) AND s.submitted_by = \(new.actor) AND s.idempotency_key = \(key)
+                    """))
             if let row = rows.first {
                 let record = try SubmissionRecord(row: row)
                 let metadata = try ModelVersionRow.metadata(row)
-                guard record.ensemble == new.ensemble, record.model == new.model, record.predictions == new.predictions,
-                    metadata == new.metadata
-                else {
+                guard record.model == new.model, record.predictions == new.predictions, metadata == new.metadata else {
                     throw StoreError(
                         .idempotencyConflict,
                         "the idempotency key was used for submission \(record.id), which has other content")
@@ -170,12 +173,17 @@ extension RegistryStore {
     }
 
     /// The head is locked only here, after the copying, so that a slow submission never holds up a publication: a
-    /// founding that commits before this queues nothing for us, one that commits later sees us and does.
+    /// founding that commits before this queues nothing for us, one that commits later sees us and does. Of two members
+    /// that complete a champion at once, the second sees the first.
     private static func enqueue(_ new: NewSubmission, submission: Int64, on connection: Connection) async throws {
-        let head = try await EnsembleHead.read(new.ensemble, lock: .share, on: connection)
+        let head = try await EnsembleHead.read(new.ensemble, lock: .update, on: connection)
         try checkEpoch(of: new, against: head)
-        let founding = try await policy(of: head, on: connection).founding
-        if head.sequence > 0 || founding == .first {
+        let champion = try await champion(of: head, on: connection)
+        let foundsItself = try await policy(of: head, on: connection).founding == .first
+        if champion.members.contains(new.model) {
+            // Predictions of a member: nothing to decide. The last one lets those evaluate that waited for it.
+            if champion.missing.isEmpty { try await complete(champion.members, of: head, on: connection) }
+        } else if champion.missing.isEmpty, !champion.members.isEmpty || foundsItself {
             try await connection.execute(
                 """
                 INSERT INTO evaluation (ensemble_id, kind, submission_id, requested_by)

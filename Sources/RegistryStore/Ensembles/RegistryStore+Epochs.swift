@@ -1,0 +1,169 @@
+public import EnsembleModel
+import Postgres
+
+extension RegistryStore {
+    /// Gives an ensemble a new validation set. Its champion serves on; members need predictions of the new rows before
+    /// newcomers are evaluated again.
+    ///
+    /// What was spent is spent: where the new set shares groups or rows with earlier epochs, the ledger of the one of
+    /// them that spent most goes on. Only a set of fresh groups begins with the whole alpha. Cool-downs and tenures are
+    /// about models, so they go on in any case.
+    ///
+    /// Evaluations of the old epoch that are not decided are cancelled: their predictions are of the old rows.
+    ///
+    /// - Returns: the ensemble, and whether the epoch was started now; false when this set is the current one.
+    /// - Throws: ``StoreError`` with code `ensembleNotFound`; `conflict` when the set is that of an earlier epoch, or
+    ///   shares rows with one where `shapley-top-k` has shown the figures that the gate would seal;
+    ///   `EnsembleModelError` when the policy cannot be followed on these rows.
+    public func startEpoch(
+        ensemble name: String, validation: ValidationSet, actor: String
+    ) async throws -> (record: EnsembleRecord, created: Bool) {
+        let digest = validation.digest
+        let created = try await transaction { connection in
+            let head = try await EnsembleHead.read(name, lock: .update, on: connection)
+            if let known = try await Self.epoch(of: digest, head, on: connection) {
+                guard known == head.epoch else {
+                    throw StoreError(
+                        .conflict,
+                        "these rows were the validation set of epoch \(known); their tests are spent. "
+                            + "Start an epoch with fresh labelled rows")
+                }
+                return false
+            }
+            let policy = try await Self.policy(of: head, on: connection)
+            try policy.validate(rowCount: validation.rowCount, groupCount: validation.groupNames.count)
+            let set = try await Self.insert(validation, digest: digest, ensemble: head.ensembleID, on: connection)
+            let shared = try await Self.epochsSharing(set, head, on: connection)
+            if policy.admission == .gated {
+                try await Self.checkUnseen(shared, head, then: "give this epoch rows of fresh groups", on: connection)
+            }
+            let number = head.epoch + 1
+            let cancelled = try await Self.cancelEvaluations(head, on: connection)
+            try await connection.execute(pipelined: [
+                """
+                INSERT INTO epoch (ensemble_id, number, validation_set_id, salt, preset, shares_with)
+                SELECT ensemble_id, \(number), \(set), \(validation.epochSalt), preset, \(shared)
+                FROM epoch WHERE ensemble_id = \(head.ensembleID) AND number = \(head.epoch)
+                """,
+                Self.openLedger(number, head, carrying: shared),
+                "UPDATE ensemble_head SET epoch = \(number) WHERE ensemble_id = \(head.ensembleID)",
+            ])
+            try await Self.audit(
+                .startEpoch, subject: "ensemble \(name)", actor: actor,
+                detail: [
+                    "epoch": .integer(Int64(number)), "validation": .string(digest.hex),
+                    "shares_with": .array(shared.map { .integer(Int64($0)) }),
+                    "cancelled_evaluations": .integer(Int64(cancelled)),
+                ], on: connection)
+            return true
+        }
+        return (try await ensemble(name), created)
+    }
+
+    private static func epoch(
+        of digest: ContentDigest, _ head: EnsembleHead, on connection: Connection
+    ) async throws -> Int? {
+        try await connection.query(
+            """
+            SELECT ep.number FROM epoch ep JOIN validation_set v ON v.id = ep.validation_set_id
+            WHERE ep.ensemble_id = \(head.ensembleID) AND v.sha256 = \(digest.hex)
+            """
+        ).first.map { try $0["number"] }
+    }
+
+    /// Earlier epochs that have groups or rows of a set.
+    private static func epochsSharing(
+        _ set: Int64, _ head: EnsembleHead, on connection: Connection
+    ) async throws -> [Int] {
+        try await connection.query(
+            """
+            WITH fresh AS (
+                SELECT unnest(groups || row_ids) AS name FROM validation_row_block WHERE validation_set_id = \(set)
+            ), used AS (
+                SELECT ep.number, unnest(b.groups || b.row_ids) AS name
+                FROM epoch ep JOIN validation_row_block b ON b.validation_set_id = ep.validation_set_id
+                WHERE ep.ensemble_id = \(head.ensembleID)
+            )
+            SELECT DISTINCT used.number FROM used JOIN fresh USING (name) ORDER BY used.number
+            """
+        ).map { try $0["number"] }
+    }
+
+    /// The new epoch's ledger: what was spent from the one of `epochs` that spent most, the models' memory from the
+    /// current one.
+    private static func openLedger(_ number: Int, _ head: EnsembleHead, carrying epochs: [Int]) -> SQL {
+        """
+        INSERT INTO ledger (ensemble_id, epoch, tests, alpha_spent, submitter_tests, retired_loss, evaluations,
+                            promotions, cool_downs, tenures)
+        SELECT l.ensemble_id, \(number), coalesce(s.tests, 0), coalesce(s.alpha_spent, 0),
+               coalesce(s.submitter_tests, '{}'), coalesce(s.retired_loss, 0), l.evaluations, l.promotions,
+               l.cool_downs, l.tenures
+        FROM ledger l LEFT JOIN LATERAL (
+            SELECT * FROM ledger o WHERE o.ensemble_id = l.ensemble_id AND o.epoch = ANY (\(epochs))
+            ORDER BY o.alpha_spent DESC, o.epoch DESC LIMIT 1
+        ) s ON true
+        WHERE l.ensemble_id = \(head.ensembleID) AND l.epoch = \(head.epoch)
+        """
+    }
+
+    private static func cancelEvaluations(_ head: EnsembleHead, on connection: Connection) async throws -> Int {
+        try await connection.execute(
+            """
+            UPDATE evaluation
+            SET state = 'cancelled', finished_at = now(), lease_expires_at = NULL,
+                failure = 'a new epoch has begun; submit predictions of its rows'
+            WHERE ensemble_id = \(head.ensembleID) AND kind <> 'replay'
+              AND state IN ('queued', 'evaluating', 'evaluated')
+            """)
+    }
+
+    /// Refuses the gate where `shapley-top-k` has judged a newcomer in one of some epochs: its figures are over all
+    /// rows, and the gate's guarantee rests on rows that submitters have not tried newcomers on.
+    ///
+    /// - Parameter remedy: what to do instead.
+    static func checkUnseen(
+        _ epochs: [Int], _ head: EnsembleHead, then remedy: String, on connection: Connection
+    ) async throws {
+        let shown = try await connection.query(
+            """
+            SELECT d.id FROM decision d
+            JOIN evaluation v ON v.id = d.evaluation_id AND v.against_epoch = ANY (\(epochs))
+            JOIN evaluation_outcome o ON o.evaluation_id = v.id AND cardinality(o.members_before) > 0
+            JOIN policy_version p ON p.ensemble_id = d.ensemble_id AND p.version = d.policy_version
+            WHERE d.ensemble_id = \(head.ensembleID) AND p.policy ->> 'admission' = 'shapley-top-k'
+            ORDER BY d.id LIMIT 1
+            """)
+        guard let decision: Int64 = try shown.first?["id"] else { return }
+        throw StoreError(
+            .conflict,
+            "admission cannot be gated on these rows: decision \(decision) under shapley-top-k has shown figures of "
+                + "rows that the gate would seal; \(remedy)")
+    }
+
+    /// The champion's members, and those of them without predictions in the epoch; none before the founding.
+    static func champion(
+        of head: EnsembleHead, on connection: Connection
+    ) async throws -> (members: [ModelVersionID], missing: [ModelVersionID]) {
+        try await connection.query(
+            """
+            SELECT pr.members, \(EnsembleRecord.missingMembers) AS missing
+            FROM ensemble_head h JOIN promotion pr ON pr.ensemble_id = h.ensemble_id AND pr.sequence = h.sequence
+            WHERE h.ensemble_id = \(head.ensembleID)
+            """
+        ).first.map { (try $0.models("members"), try $0.models("missing")) } ?? ([], [])
+    }
+
+    /// All members have predictions in the epoch: queues what waited for them. A founding that was to replace the
+    /// champion for want of them has lost its reason.
+    static func complete(_ members: [ModelVersionID], of head: EnsembleHead, on connection: Connection) async throws {
+        try await connection.execute(
+            """
+            UPDATE evaluation
+            SET state = 'cancelled', finished_at = now(), lease_expires_at = NULL,
+                failure = 'all members have predictions in this epoch now; newcomers are evaluated against them'
+            WHERE ensemble_id = \(head.ensembleID) AND kind = 'founding'
+              AND state IN ('queued', 'evaluating', 'evaluated')
+            """)
+        try await queueWithoutEvaluation(head, besides: members.texts, on: connection)
+    }
+}
