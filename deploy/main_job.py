@@ -152,6 +152,11 @@ def metrics_of(decision, subject, model=None):
     raise DemoError(f"decision {decision['id']} has no metrics of {model or subject}")
 
 
+def has_figures(decision):
+    """A hold, for one, has none."""
+    return any(row["subject"] == "ensemble" for row in decision["metrics"])
+
+
 def table(rows):
     print(f"{'':24}{'accuracy':>10}{'macro-F1':>10}{'weighted-F1':>13}{'log-loss':>10}")
     for name, metrics in rows:
@@ -257,7 +262,7 @@ def run(options, work):
     policy = options.policy
     if policy is None:
         policy = work / "policy.json"
-        policy.write_text(json.dumps({"admission": "shapley-top-k", "budget": {"members": len(data.founders)}}))
+        policy.write_text(json.dumps({"budget": {"members": len(data.founders)}}))
     daemon = Server(
         [f"{options.programs}/registryd", "serve", "--listen", "127.0.0.1:0", "--data-dir", str(registry_dir), "--log-level", "info"],
         work / "registryd.log", environment, work / "registryd.address")
@@ -307,20 +312,23 @@ def main_job(registry, ensemble, data, policy, work):
     table([(f["model"], f) for f in founders] + [("plain average", average), ("ensemble", founded)])
     print(f"founding: {founding['reason']}")
 
-    print("\nLater submissions")
+    # The gate tests on sealed rows: of those only auditors see figures.
+    rows = "the open rows, a quarter" if shown["policy"]["admission"] == "gated" else "all rows"
+    print(f"\nLater submissions, with figures of {rows}")
     for model in data.newcomers:
         decision = submit(registry, ensemble, data, model)["decision"]
         verdicts.append({key: decision[key] for key in ("model", "verdict", "reason", "retired")})
         print(f"{decision['model']:24}{decision['verdict']:18}{decision['reason']}", flush=True)
-        if any(row["subject"] == "ensemble" for row in decision["metrics"]):
+        if has_figures(decision):
             after = metrics_of(decision, "ensemble")
             print(f"{'':24}the ensemble: accuracy {after['accuracy']:.4f}, macro-F1 {after['macro_f1']:.4f}, log-loss {after['log_loss']:.4f}")
 
     final = registry.json("ensembles", "show", ensemble)
-    last = registry.json("decisions", "show", decisions(registry, ensemble)[0]["id"])  # The newest.
+    newest = (registry.json("decisions", "show", decision["id"]) for decision in decisions(registry, ensemble))
+    last = next(decision for decision in newest if has_figures(decision))
     final_metrics = metrics_of(last, "ensemble")
     singles = [(row["model"], row["metrics"]) for row in last["metrics"] if row["subject"] == "model" and row["model"] in final["members"]]
-    print("\nThe champion")
+    print(f"\nThe champion, with figures of {'all rows' if last['id'] == founding['id'] else rows}")
     table(singles + [("ensemble", final_metrics)])
 
     print("\nPromotions")
