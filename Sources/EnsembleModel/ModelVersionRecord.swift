@@ -32,6 +32,17 @@ public struct ModelMetadata: Hashable, Sendable, Codable {
         self.tags = tags
     }
 
+    /// The same with what it leaves out as registered before.
+    public func completed(by registered: ModelMetadata) -> ModelMetadata {
+        ModelMetadata(
+            kind: kind ?? registered.kind, description: description ?? registered.description,
+            artifactURI: artifactURI ?? registered.artifactURI,
+            artifactSHA256: artifactSHA256 ?? registered.artifactSHA256, endpoint: endpoint ?? registered.endpoint,
+            latencyNanoseconds: latencyNanoseconds ?? registered.latencyNanoseconds,
+            costNanoUSDPerRow: costNanoUSDPerRow ?? registered.costNanoUSDPerRow,
+            tags: tags.isEmpty ? registered.tags : tags)
+    }
+
     /// What the model costs a row.
     public var cost: ModelCost {
         ModelCost(latencyNanoseconds: latencyNanoseconds, costNanoUSDPerRow: costNanoUSDPerRow)

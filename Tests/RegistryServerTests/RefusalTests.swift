@@ -191,7 +191,13 @@ import Testing
             _ = try await registry.create("pets", task, policy: #"{"budget":{"latency_ms":5}}"#)
             let predictions = try task.predictions(skill: 1, seed: 1)
             #expect(try await registry.submit("m@1", to: "pets", task, predictions).problem == .invalidUpload)
-            #expect(try await registry.submit("m@1&latency_ms=2", to: "pets", task, predictions).status == .accepted)
+            let declared = "m@1&latency_ms=2&kind=graph&tag=a%3Db"
+            #expect(try await registry.submit(declared, to: "pets", task, predictions).status == .accepted)
+            // What was declared once need not be said again.
+            #expect(try await registry.submit("m@1", to: "pets", task, predictions).status == .ok)
+            #expect(try await registry.submit("m@1&kind=graph", to: "pets", task, predictions).status == .ok)
+            let other = try await registry.submit("m@1&latency_ms=3", to: "pets", task, predictions)
+            #expect(other.problem == .modelVersionImmutable)
         }
     }
 

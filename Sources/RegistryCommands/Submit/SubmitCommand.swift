@@ -13,7 +13,8 @@ struct SubmitCommand: RegistryRequest {
             Predictions are one row of class probabilities per validation row: CSV with the column id and one column \
             per class, or a NumPy table (rows, classes) whose rows stand in row-id order (see `registry ensembles \
             rows`) or whose ids are given with --ids. Sending the same again is harmless: it brings the verdict there \
-            is. After a hold, which is none, it is evaluated again.
+            is. After a hold, which is none, it is evaluated again. What is declared of a model version stays; sending \
+            it again, as for a new epoch, needs no repeating of it.
             """)
 
     @Argument(help: ArgumentHelp("Ensemble.", valueName: "ensemble"))

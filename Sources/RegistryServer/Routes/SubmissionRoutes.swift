@@ -29,7 +29,8 @@ struct SubmissionRoutes {
         }
         let model = try ModelVersionID(text)
         try request.refuseUnknownParameters(besides: ["model"] + ModelMetadata.parameterNames)
-        let metadata = try ModelMetadata(query: query)
+        var metadata = try ModelMetadata(query: query)
+        if let registered = try await store.metadata(of: model) { metadata = metadata.completed(by: registered) }
         try requireDeclaredCosts(metadata, policy: ensemble.policy)
         let key = request.headers[.idempotencyKey]
         if let key, !(1...200).contains(key.utf8.count) {

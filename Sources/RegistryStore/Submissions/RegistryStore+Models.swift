@@ -15,6 +15,14 @@ extension RegistryStore {
         return record
     }
 
+    /// What was declared of a model version; nil when it is not registered.
+    public func metadata(of id: ModelVersionID) async throws -> ModelMetadata? {
+        try await query(
+            "SELECT \(ModelVersionRow.columns) FROM model_version m WHERE m.reference = \(id.description)",
+            ModelVersionRow.metadata
+        ).first
+    }
+
     /// Model versions in model order, those after one.
     public func models(after id: ModelVersionID? = nil, limit: Int = 100) async throws -> [ModelVersionRecord] {
         try await query(
