@@ -26,13 +26,13 @@ struct RunningRegistry {
         }
     }
 
-    static func start(in folder: URL) async throws -> RunningRegistry {
+    static func start(in folder: URL, _ arguments: String...) async throws -> RunningRegistry {
         let daemon = try await RunningProgram(
             "registryd",
             [
                 "serve", "--listen", "127.0.0.1:0", "--data-dir", folder.appendingPathComponent("registry").path,
                 "--log-level", "info",
-            ],
+            ] + arguments,
             folder: folder)
         return RunningRegistry(folder: folder, daemon: daemon)
     }
