@@ -26,8 +26,8 @@ struct SimulateTests {
         #expect(played.status == 0)
         #expect(played.errors == "")
         let reports = try JSONDecoder().decode([RuleReport].self, from: Data(played.output.utf8))
-        #expect(reports.map(\.rule) == [.gated, .naive, .bootstrap, .topK])
-        #expect(reports[1].falsePromotions > reports[0].falsePromotions)
+        #expect(reports.map(\.rule) == [.gated, .uninflated, .naive, .bootstrap, .topK])
+        #expect(reports[2].falsePromotions > reports[0].falsePromotions)
         #expect(reports.allSatisfy { $0.runs == 2 && $0.falsePromotionsByRun.count == 2 })
         #expect(await Transcript.run(arguments).output == played.output)
         #expect(await Transcript.run(arguments + ["--seed", "2"]).output != played.output)
@@ -51,7 +51,7 @@ struct SimulateTests {
     static let wrong: [([String], String)] = [
         (
             ["--rule", "gated,best"],
-            "There is no rule 'best'; the rules are: gated, naive, bootstrap, top-k, gated-uninflated."
+            "There is no rule 'best'; the rules are: gated, gated-uninflated, naive, bootstrap, top-k."
         ),
         (["--runs", "0"], "--runs must be between 1 and 10000."),
         (["--submissions", "10"], "20 truly better submissions need 25 or more in all, not 10"),
@@ -92,7 +92,7 @@ struct SimulateTests {
             let played = await Transcript.run(options + ["--json"])
             #expect(played.status == 0, "\(played.errors)")
             let reports = try JSONDecoder().decode([RuleReport].self, from: Data(played.output.utf8))
-            #expect(reports[1].falsePromotions > reports[0].falsePromotions)
+            #expect(reports[2].falsePromotions > reports[0].falsePromotions)
             // Measured on other draws of few challengers, hence roughly.
             for (power, gain) in zip(reports[0].power, [0.01, 0.1]) { #expect(abs(power.trueGain - gain) < 0.04) }
 

@@ -12,9 +12,9 @@ struct SimulateCommand: AsyncParsableCommand {
         discussion: """
             Every run is one validation set that is used over and over by an adversary, who adds up what the shown \
             scores recommend, and by truly better challengers. The rules: gated is the registry's own, by the policy's \
-            gate; naive promotes whoever's loss is lower; bootstrap asks for a gain of 1.645 standard errors; top-k \
-            keeps the newcomers of the largest contributions in the places of the policy's budget; gated-uninflated is \
-            the gate without its factor for folds that depend on each other, of which there are none here.
+            gate; gated-uninflated is the gate without its factor for folds that depend on each other, of which there \
+            are none here; naive promotes whoever's loss is lower; bootstrap asks for a gain of 1.645 standard errors; \
+            top-k keeps the newcomers of the largest contributions in the places of the policy's budget.
             """)
 
     @Option(help: ArgumentHelp("Policy whose gate and budget are played, YAML or JSON.", valueName: "file"))
@@ -39,7 +39,7 @@ struct SimulateCommand: AsyncParsableCommand {
     var noise = 0.05
 
     @Option(help: ArgumentHelp("Rules, separated by commas.", valueName: "rules"))
-    var rule = Rule.usual.map(\.rawValue).joined(separator: ",")
+    var rule = Rule.allCases.map(\.rawValue).joined(separator: ",")
 
     @Option(help: ArgumentHelp("Picks all draws: the same seed gives the same figures.", valueName: "n"))
     var seed: UInt64 = 1

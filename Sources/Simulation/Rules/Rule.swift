@@ -5,18 +5,15 @@ import Evaluation
 public enum Rule: String, Hashable, Sendable, Codable, CaseIterable {
     /// The registry's own: see ``Policy/Admission/gated``. Guardrails and retirement are not played.
     case gated
+    /// The gate with standard errors as they are. The registry's factor for folds that depend on each other has nothing
+    /// to correct where nothing is fitted, so this is the gate's power without that caution.
+    case uninflated = "gated-uninflated"
     /// A lower loss on the validation set.
     case naive
     /// A gain of 1.645 standard errors, which is the one-sided 95 % bound that a bootstrap of the groups gives.
     case bootstrap
     /// The published rule, see ``Policy/Admission/shapleyTopK``: a mean absolute contribution among the largest.
     case topK = "top-k"
-    /// The gate with standard errors as they are. The registry's factor for folds that depend on each other has nothing
-    /// to correct where nothing is fitted, so this is the gate's power without that caution.
-    case uninflated = "gated-uninflated"
-
-    /// What is played unless other rules are asked for.
-    public static let usual: [Rule] = [.gated, .naive, .bootstrap, .topK]
 
     func play(_ world: World, policy: Policy) -> any RulePlay {
         switch self {
