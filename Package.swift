@@ -49,6 +49,7 @@ let package = Package(
         .executable(name: "registry", targets: ["registry"]),
         .executable(name: "registry-node", targets: ["registry-node"]),
         .executable(name: "evaluation-benchmark", targets: ["evaluation-benchmark"]),
+        .executable(name: "scoring-benchmark", targets: ["scoring-benchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -66,7 +67,8 @@ let package = Package(
     targets: [
         // Domain values and the mathematics: no I/O, no clock.
         library("EnsembleModel", [.crypto]),
-        library("Forest", ["EnsembleModel"]),
+        .target(name: "CForestKernels"),
+        library("Forest", ["CForestKernels", "EnsembleModel"]),
         library("Shapley", ["EnsembleModel", "Forest"]),
         .target(name: "CLightGBM", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         library("Boosting", ["CLightGBM", "EnsembleModel", "Forest"]),
@@ -133,6 +135,7 @@ let package = Package(
             ]),
         program("registry", ["RegistryCommands"]),
         program("evaluation-benchmark", ["Boosting", "EnsembleModel", "Evaluation"]),
+        program("scoring-benchmark", ["Forest"]),
         program("registry-node", ["DaemonProgram", "ServingNode", .argumentParser, .logging]),
 
         // Tests.

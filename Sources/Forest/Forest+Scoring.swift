@@ -25,7 +25,7 @@ extension Forest {
         precondition(
             rows.count.isMultiple(of: featureCount) && scores.count == rows.count / featureCount * classCount,
             "rows have as many values as the forest has columns, scores as many as it has classes")
-        scorer.score(rows: rows, featureCount: featureCount, into: scores, classCount: classCount)
+        scorer.score(rows: rows, featureCount: featureCount, into: scores)
     }
 
     /// Class probabilities of N rows: N x K, row by row; the softmax of the raw scores.

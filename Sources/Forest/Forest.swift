@@ -35,7 +35,7 @@ public struct Forest: Hashable, Sendable {
         self.trees = trees
         self.classCount = classCount
         self.featureCount = featureCount
-        scorer = ForestScorer(trees)
+        scorer = ForestScorer(trees, classCount: classCount)
     }
 
     public static func == (left: Forest, right: Forest) -> Bool {
