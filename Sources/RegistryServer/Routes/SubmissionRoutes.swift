@@ -77,7 +77,7 @@ struct SubmissionRoutes {
     @Sendable private func showEvaluation(_ request: Request, _ context: RegistryRequestContext) async throws
         -> Response
     {
-        try context.require(.read, .submit)
+        try context.require(.read, .submit, .audit)
         let id = try context.identifier("id")
         let record = try await poll(request) {
             try await store.evaluation(id)
