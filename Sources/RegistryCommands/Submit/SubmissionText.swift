@@ -16,7 +16,9 @@ enum SubmissionText {
         case .failed:
             return start + "\nFailed: \(EvaluationResult.failure(of: submission.evaluation))"
         case .cancelled: return start + "\nCancelled."
-        case .decided: return start + "\nDecided before: see `registry decisions list \(submission.ensemble)`."
+        case .decided:
+            let decision = submission.evaluation?.decision.map { "show \($0)" } ?? "list \(submission.ensemble)"
+            return start + "\nDecided before: see `registry decisions \(decision)`."
         case .queued, .evaluating, .evaluated, .replayed:
             let work = "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
             return start + work + (submission.holdCount > 0 ? " \(held(submission)) before." : "")
