@@ -53,6 +53,7 @@ struct SimulateTests {
             ["--rule", "gated,best"],
             "There is no rule 'best'; the rules are: gated, naive, bootstrap, top-k, gated-uninflated."
         ),
+        (["--rule", ","], "--rule names one rule or more."),
         (["--runs", "0"], "--runs must be between 1 and 10000."),
         (["--submissions", "10"], "20 truly better submissions need 25 or more in all, not 10"),
         (["--groups", "4"], "more groups"),
