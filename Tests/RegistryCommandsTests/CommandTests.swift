@@ -52,6 +52,16 @@ struct CommandTests {
         }
     }
 
+    @Test func cancelledEvaluationsTellTheReason() async throws {
+        let cancelled = try Fixture.evaluation(state: .cancelled, failure: "a new epoch has begun")
+        #expect(EvaluationResult.text(cancelled) == "Evaluation 7 of e: cancelled: a new epoch has begun.")
+        #expect(
+            SubmissionText.of(try Fixture.submission(state: .cancelled, evaluation: cancelled), nil)
+                .hasSuffix("\nCancelled: a new epoch has begun."))
+        let asked = try Fixture.evaluation(state: .cancelled)
+        #expect(EvaluationResult.text(asked) == "Evaluation 7 of e: cancelled.")
+    }
+
     @Test func aVerdictOfBeforeIsSaidToBeOne() async throws {
         try await withScratchFolder { folder in
             let file = folder.appending(path: "p.csv")

@@ -15,7 +15,7 @@ enum SubmissionText {
         case .candidate: return start + (candidacy.map { "\n" + $0.text(submission) } ?? "")
         case .failed:
             return start + "\nFailed: \(EvaluationResult.failure(of: submission.evaluation))"
-        case .cancelled: return start + "\nCancelled."
+        case .cancelled: return start + "\nCancelled\(submission.evaluation?.failure.map { ": \($0)" } ?? "")."
         case .decided:
             let decision = submission.evaluation?.decision.map { "show \($0)" } ?? "list \(submission.ensemble)"
             return start + "\nDecided before: see `registry decisions \(decision)`."
