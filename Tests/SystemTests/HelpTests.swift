@@ -20,7 +20,7 @@ import Testing
         let examples = try Self.examples()
         #expect(examples.count >= 10)
         for words in examples {
-            let subcommands = Array(words.dropFirst().prefix { $0.allSatisfy { $0.isLetter } }.prefix(2))
+            let subcommands = Array(words.dropFirst().prefix { $0.allSatisfy { $0.isLetter } }.prefix(3))
             let help = try await Self.help(words[0], subcommands)
             for option in words where option.hasPrefix("--") {
                 let name = option.split(separator: "=")[0]
