@@ -30,7 +30,8 @@ struct SubmissionRoutes {
         let model = try ModelVersionID(text)
         try request.refuseUnknownParameters(besides: ["model"] + ModelMetadata.parameterNames)
         let metadata = try ModelMetadata(query: query)
-        try requireDeclaredCosts(metadata, policy: ensemble.policy)
+        // A member's version is as it was registered, perhaps before there was such a budget.
+        if !ensemble.members.contains(model) { try requireDeclaredCosts(metadata, policy: ensemble.policy) }
         let key = request.headers[.idempotencyKey]
         if let key, !(1...200).contains(key.utf8.count) {
             throw Problem(.badRequest, detail: "Idempotency-Key must have 1 to 200 bytes")
