@@ -22,7 +22,7 @@ public struct HashSplit: Sendable {
             throw EnsembleModelError(
                 .tooFewGroups,
                 "\(validation.groupNames.count) groups leave a fold or the open rows empty; "
-                    + "give a validation set with more groups (30 or more)")
+                    + "give a validation set with more groups (50 or more: the gate seals most and needs 30)")
         }
         folds = validation.groups.map { foldOfGroup[$0] }
         isOpen = validation.groups.map { openGroups[$0] }

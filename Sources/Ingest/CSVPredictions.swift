@@ -86,7 +86,8 @@ final class CSVPredictions: UploadContent, PredictionContent {
                 rows.faults.add(.invalidUTF8, line: line, id: id, "ids must be UTF-8 text: save the file as UTF-8")
             } else {
                 rows.faults.add(
-                    .unknownID, line: line, id: id, "ids must be those of the validation set; remove other rows")
+                    .unknownID, line: line, id: id,
+                    "ids must be those of the validation set (`registry ensembles rows`); remove other rows")
             }
             return nil
         }

@@ -40,6 +40,9 @@ enum ErrorText {
     /// Each kind of fault after an empty line.
     static func lines(_ faults: [Problem.Fault]) -> [String] {
         faults.flatMap { fault in
+            // Faults of the whole have no examples, those of the header are on line 1.
+            let isOfRows = fault.examples.isEmpty ? fault.count > 1 : fault.examples.contains { $0.line != 1 }
+            guard isOfRows else { return ["", "  \(fault.code): \(fault.message)"] }
             var lines = ["", "  \(fault.code), \(fault.count) \(fault.count == 1 ? "row" : "rows"): \(fault.message)"]
             lines += fault.examples.map { "    " + text($0) }
             if fault.count > fault.examples.count, !fault.examples.isEmpty {

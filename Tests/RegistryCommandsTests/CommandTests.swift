@@ -52,6 +52,38 @@ struct CommandTests {
         }
     }
 
+    @Test func cancelledEvaluationsTellTheReason() async throws {
+        let cancelled = try Fixture.evaluation(state: .cancelled, failure: "a new epoch has begun")
+        #expect(EvaluationResult.text(cancelled) == "Evaluation 7 of e: cancelled: a new epoch has begun.")
+        #expect(
+            SubmissionText.of(try Fixture.submission(state: .cancelled, evaluation: cancelled), nil)
+                .hasSuffix("\nCancelled: a new epoch has begun."))
+        let asked = try Fixture.evaluation(state: .cancelled)
+        #expect(EvaluationResult.text(asked) == "Evaluation 7 of e: cancelled.")
+    }
+
+    @Test func aVerdictOfBeforeIsSaidToBeOne() async throws {
+        try await withScratchFolder { folder in
+            let file = folder.appending(path: "p.csv")
+            try "id,x,y\nr1,0.5,0.5\n".write(to: file, atomically: true, encoding: .utf8)
+            let report = try Fixture.report(.rejectNoGain, "made up")
+            try await CannedRegistry.with { seen, number in
+                if seen.target.hasSuffix("evidence") { return try .json(report.evidence) }
+                if seen.target.contains("decisions") { return try .json(report.decision) }
+                return try .json(
+                    Fixture.submission(state: .decided, evaluation: Fixture.evaluation(state: .decided, decision: 9)))
+            } _: { registry in
+                let submit = ["submit", "e", "a@1", "--predictions", file.path]
+                let waited = await Transcript.run(submit + ["--wait"], registry: registry)
+                #expect(waited.status == 4)
+                #expect(waited.errors == "Submission 5 was decided before; its verdict stands.\n")
+                #expect(waited.output == DecisionText.full(report))
+                let seen = await Transcript.run(submit, registry: registry)
+                #expect(seen.output.hasSuffix("\nDecided before: see `registry decisions show 9`.\n"))
+            }
+        }
+    }
+
     /// A failure before the last attempt is one that a worker knows to be for good.
     @Test(arguments: [
         (3, "the worker died three times. Queue it again with `registry retry 7`.\n"),

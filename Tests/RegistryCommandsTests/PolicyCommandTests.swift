@@ -118,7 +118,7 @@ struct PolicyCommandTests {
         let member = try ModelVersionID("a@1")
         (ensemble.sequence, ensemble.members) = (1, [member])
         var told = try words("new@1", in: ensemble)
-        #expect(told.0.contains("was a candidate when") && told.1 == .rejected)
+        #expect(told.0.contains("not chosen at the founding, or has left since") && told.1 == .rejected)
         told = try words("new@1", epoch: 0, in: ensemble)
         #expect(told.0.contains("epoch 0 is over") && told.1 == .failed)
         told = try words(member.description, in: ensemble)

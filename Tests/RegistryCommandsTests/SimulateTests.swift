@@ -53,12 +53,13 @@ struct SimulateTests {
             ["--rule", "gated,best"],
             "There is no rule 'best'; the rules are: gated, gated-uninflated, naive, bootstrap, top-k."
         ),
+        (["--rule", ","], "--rule names one rule or more."),
         (["--runs", "0"], "--runs must be between 1 and 10000."),
         (["--submissions", "10"], "20 truly better submissions need 25 or more in all, not 10"),
         (["--groups", "4"], "more groups"),
         (["--noise", "0"], "noise: 0.0 is not between"),
         (["--labels", "l.csv"], "Own rows need --labels, --predictions and --classes."),
-        (["--true-gains", "1,much"], "'much' is not a number"),
+        (["--true-gains", "1"], "--true-gains is of own rows"),
         (["--policy", "/nowhere.yaml"], "/nowhere.yaml"),
     ]
 
@@ -96,6 +97,9 @@ struct SimulateTests {
             // Measured on other draws of few challengers, hence roughly.
             for (power, gain) in zip(reports[0].power, [0.01, 0.1]) { #expect(abs(power.trueGain - gain) < 0.04) }
 
+            let word = await Transcript.run(options.dropLast() + ["1,much"])
+            #expect(word.status == 2)
+            #expect(word.errors.contains("'much' is not a number"))
             let both = await Transcript.run(options + ["--groups", "50"])
             #expect(both.status == 2)
             #expect(both.errors.contains("--labels brings its own"))

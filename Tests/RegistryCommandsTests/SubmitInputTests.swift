@@ -72,7 +72,7 @@ struct SubmitInputTests {
         ("admision: shapley-top-k", "unknown policy switch 'admision'"),
         ("preset: large", "preset"), ("budget: {members: 0}", "budget.members is 0"),
         ("budget: {members: many}", "budget.members"),
-        ("a: [", "neither YAML nor JSON"), ("- 1", "the policy"),
+        ("a: [", "neither YAML nor JSON"), ("- 1", "made of switches"), ("", "made of switches"),
     ])
     func otherPoliciesAreRefused(_ text: String, _ hint: String) throws {
         let error = try #require(throws: CommandError.self) { try PolicyFile.parse(text, name: "p.yaml") }

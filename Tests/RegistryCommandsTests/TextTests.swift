@@ -101,6 +101,17 @@ struct TextTests {
                 """)
     }
 
+    /// Neither an empty file nor a wrong header is a matter of rows.
+    @Test func faultsOfNoRowHaveNoCount() {
+        let lines = ErrorText.lines([
+            .init(code: "empty_file", message: "send a header", count: 1, examples: []),
+            .init(
+                code: "missing_column", message: "the header lacks 'x', 'y'", count: 2,
+                examples: [.init(line: 1, id: nil)]),
+        ])
+        #expect(lines == ["", "  empty_file: send a header", "", "  missing_column: the header lacks 'x', 'y'"])
+    }
+
     @Test(arguments: ProblemCode.allCases)
     func everyProblemHasItsExitStatus(_ code: ProblemCode) {
         let expected: ExitStatus =

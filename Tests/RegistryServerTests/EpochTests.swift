@@ -69,6 +69,26 @@ import Testing
         }
     }
 
+    /// What is registered cannot be declared later: a budget of another day must not keep a member from coming again.
+    @Test func membersComeAgainUnderABudgetTheyDeclaredNothingFor() async throws {
+        try await RegistryHarness.with { registry in
+            let (first, second) = (try SimulatedTask(rowCount: 600), try SimulatedTask(rowCount: 700, seed: 2))
+            _ = try await registry.create("pets", first, policy: #"{"preset":"standard"}"#)
+            _ = try await registry.submit("m@1", to: "pets", first, first.predictions(skill: 3, seed: 1))
+            _ = try await registry.send(.post, APIPath.found("pets"))
+            try await registry.settle()
+            let founded: EnsembleRecord = try await registry.send(.get, APIPath.ensemble("pets")).decoded()
+            #expect(founded.members.map(\.description) == ["m@1"])
+            let policy = #"{"policy":{"preset":"standard","budget":{"latency_ms":5}}}"#
+            #expect(try await registry.send(.put, APIPath.policy("pets"), body: policy).status == .created)
+            #expect(
+                try await registry.send(.post, APIPath.epochs("pets"), body: second.labelsCSV).status == .created)
+            let predictions = try second.predictions(skill: 2, seed: 2)
+            #expect(try await registry.submit("x@1", to: "pets", second, predictions).problem == .invalidUpload)
+            #expect(try await registry.submit("m@1", to: "pets", second, predictions).status == .accepted)
+        }
+    }
+
     @Test func rowsThatCannotBeJudgedAreRefused() async throws {
         try await RegistryHarness.with { registry in
             let task = try SimulatedTask(rowCount: 60)

@@ -131,4 +131,24 @@ import Testing
             #expect(try await registry.send(.get, APIPath.replay(evaluation: 1)).problem == .notFound)
         }
     }
+
+    /// The scope audit alone is enough for all that `registry replay --all` asks.
+    @Test func anAuditorNeedsNoOtherScope() async throws {
+        try await RegistryHarness.with { registry in
+            _ = try await decide(registry)
+            let (_, auditor) = try await registry.store.createToken(name: "auditor", scopes: [.audit], actor: "t")
+            let page: Page<DecisionRecord> = try await registry.send(
+                .get, APIPath.decisions("pets"), token: auditor
+            ).decoded()
+            let decision = try #require(page.items.first)
+            let queued: EvaluationRecord = try await registry.send(
+                .post, APIPath.replay(decision: decision.id), token: auditor
+            ).decoded()
+            try await registry.settle()
+            let replayed: EvaluationRecord = try await registry.send(
+                .get, APIPath.evaluation(queued.id), token: auditor
+            ).decoded()
+            #expect(replayed.state == .replayed)
+        }
+    }
 }

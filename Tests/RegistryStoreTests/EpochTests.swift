@@ -31,8 +31,10 @@ import Testing
             #expect(try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time) == .gone)
             #expect(
                 try await store.submissions(ensemble: "letters").prefix(2).map(\.state) == [.cancelled, .cancelled])
-            #expect(
-                await storeError { _ = try await store.retry(evaluation: claim.evaluation, actor: "ann") } == .conflict)
+            let late = await #expect(throws: StoreError.self) {
+                try await store.retry(evaluation: claim.evaluation, actor: "ann")
+            }
+            #expect(late?.code == .conflict && late?.message.contains("epoch") == true)
             #expect(try await Self.start(from: 4, fixture).created == false, "starting twice is starting once")
             #expect(await storeError { try await Self.start(from: 0, fixture) } == .conflict)
             #expect(await storeError { try await fixture.submit("old@1", seed: 9) } == .conflict)

@@ -116,6 +116,7 @@ import Testing
                 }
                 #expect(error?.code == .modelVersionImmutable)
                 #expect(error?.message.contains(field) == true, "\(field)")
+                #expect(error?.message.contains("`registry models show m@1`") == true)
             }
             let error = await #expect(throws: StoreError.self) {
                 try await fixture.submit("m@1", seed: 2, metadata: metadata)

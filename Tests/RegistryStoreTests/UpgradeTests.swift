@@ -25,6 +25,26 @@ import Testing
         }
     }
 
+    /// The first release's evidence cannot be read by this one: its replay fails, and holds up no other.
+    @Test func whatCannotBeReplayedHoldsUpNoOther() async throws {
+        try await StoreFixture.with(migrated: false) { fixture in
+            let store = fixture.store
+            _ = try await store.migrate(Array(Migration.all.prefix(1)))
+            for statement in Self.firstRelease { try await fixture.client.execute(statement) }
+            _ = try await store.migrate()
+            let old = try await store.requestReplay(decision: 1, actor: "ann")
+            try await fixture.create(StoreFixture.ensemble)
+            try await fixture.found()
+            let new = try await store.requestReplay(decision: 2, actor: "ann")
+
+            #expect(try await store.claim(worker: "worker", lease: .seconds(60)) == nil)
+            let failed = try await store.evaluation(old.id)
+            #expect(failed.state == .failed)
+            #expect(failed.failure?.contains("layout of another version") == true, "\(failed.failure ?? "")")
+            #expect(try await fixture.claim().evaluation == new.id)
+        }
+    }
+
     private static let firstRelease: [SQL] = [
         "INSERT INTO ensemble (name, classes, created_by) VALUES ('old', '{a,b}', 'ann')",
         """

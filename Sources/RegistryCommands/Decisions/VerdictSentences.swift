@@ -135,17 +135,19 @@ struct VerdictSentences {
 
     private var test: [String] {
         let (gate, ledger) = (policy.gate, evidence.ledgerAfter)
-        var left = count(ledger.testsLeft(gate), "gate test") + " left in this epoch"
+        // As it was then: the figures of now are those of `registry ensembles show`.
+        let tests = ledger.testsLeft(gate)
+        var left = "\(tests) \(tests == 1 ? "was" : "were") left in this epoch"
         if gate.testsPerSubmitter != nil {
             left += ", \(ledger.testsLeft(gate, submitter: evidence.submitter)) of them for \(evidence.submitter)"
         }
-        guard let quantile = evidence.quantile else { return ["No gate test was spent: \(left)."] }
+        guard let quantile = evidence.quantile else { return ["No gate test was spent; \(left)."] }
         let alpha = "\(shortest(gate.alphaPerTest)) = alpha \(shortest(gate.alpha)) / \(gate.testsPerEpoch) tests"
         var lines = [
             "The gate needed gain / standard error of \(Format.number(quantile, places: 3)) or more on sealed rows "
                 + "(Student's t, error probability \(alpha)), and a gain of \(percent(gate.minimumGain)) of the "
                 + "champion's log-loss or more: \(passedGate ? "passed" : "not passed").",
-            "It was gate test \(ledger.tests) of this epoch: \(left).",
+            "It was gate test \(ledger.tests) of this epoch; after it \(left).",
         ]
         if passedGate { lines.append(guardrails) }
         return lines

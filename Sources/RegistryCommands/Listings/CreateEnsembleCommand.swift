@@ -105,8 +105,8 @@ enum PolicyFile {
             if let error = context.underlyingError as? EnsembleModelError { return error.message }
             if let error = context.underlyingError as? YamlError { return "it is neither YAML nor JSON: \(error)" }
             let switchName = context.codingPath.map(\.stringValue).joined(separator: ".")
-            return (switchName.isEmpty ? "the policy" : switchName)
-                + " has a value that does not fit: \(context.debugDescription)"
+            guard !switchName.isEmpty else { return "a policy is made of switches, such as 'admission: gated'" }
+            return "\(switchName) has a value that does not fit: \(context.debugDescription)"
         case .keyNotFound(let key, _): return "\(key.stringValue) is missing"
         @unknown default: return "the policy cannot be read"
         }

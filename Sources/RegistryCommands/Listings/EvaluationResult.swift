@@ -26,7 +26,8 @@ struct EvaluationResult: Codable, Sendable {
 
     static func text(_ evaluation: EvaluationRecord) -> String {
         let start = "Evaluation \(evaluation.id) of \(evaluation.ensemble): \(evaluation.state.rawValue)"
-        return evaluation.state == .failed ? "\(start): \(failure(of: evaluation))" : start + "."
+        if evaluation.state == .failed { return "\(start): \(failure(of: evaluation))" }
+        return start + (evaluation.state == .cancelled ? evaluation.failure.map { ": \($0)" } ?? "" : "") + "."
     }
 
     /// Why an evaluation failed, and the way on where there is one.

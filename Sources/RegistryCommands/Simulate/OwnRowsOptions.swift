@@ -24,8 +24,12 @@ struct OwnRowsOptions: ParsableArguments, Sendable {
     var classes: String?
 
     @Option(
-        help: ArgumentHelp("True gains of the better challengers, in percent of the loss.", valueName: "percents"))
-    var trueGains = "0.25,0.5,1,2"
+        help: ArgumentHelp(
+            "True gains of the better challengers, in percent of the loss. (default: \(usualGains))",
+            valueName: "percents"))
+    var trueGains: String?
+
+    private static let usualGains = "0.25,0.5,1,2"
 
     private static let maximumListBytes = 1 << 20
 
@@ -34,11 +38,14 @@ struct OwnRowsOptions: ParsableArguments, Sendable {
         guard given == 0 || given == 3 else {
             throw ValidationError("Own rows need --labels, --predictions and --classes.")
         }
+        guard given > 0 || trueGains == nil else {
+            throw ValidationError("--true-gains is of own rows; generated rows have gains of their own.")
+        }
         _ = try gains()
     }
 
     private func gains() throws -> [Double] {
-        try trueGains.split(separator: ",").map { text in
+        try (trueGains ?? Self.usualGains).split(separator: ",").map { text in
             guard let percent = Double(text.trimmingCharacters(in: .whitespaces)), percent.isFinite else {
                 throw ValidationError("--true-gains: '\(text)' is not a number.")
             }

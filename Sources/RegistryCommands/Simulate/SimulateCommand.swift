@@ -59,7 +59,7 @@ struct SimulateCommand: AsyncParsableCommand {
         guard own.labels == nil || (groups == nil && rowsPerGroup == nil) else {
             throw ValidationError("--groups and --rows-per-group are of generated rows; --labels brings its own.")
         }
-        _ = try rules()
+        guard try !rules().isEmpty else { throw ValidationError("--rule names one rule or more.") }
     }
 
     private func rules() throws -> [Rule] {

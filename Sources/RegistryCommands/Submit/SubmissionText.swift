@@ -15,8 +15,10 @@ enum SubmissionText {
         case .candidate: return start + (candidacy.map { "\n" + $0.text(submission) } ?? "")
         case .failed:
             return start + "\nFailed: \(EvaluationResult.failure(of: submission.evaluation))"
-        case .cancelled: return start + "\nCancelled."
-        case .decided: return start + "\nDecided before: see `registry decisions list \(submission.ensemble)`."
+        case .cancelled: return start + "\nCancelled\(submission.evaluation?.failure.map { ": \($0)" } ?? "")."
+        case .decided:
+            let decision = submission.evaluation?.decision.map { "show \($0)" } ?? "list \(submission.ensemble)"
+            return start + "\nDecided before: see `registry decisions \(decision)`."
         case .queued, .evaluating, .evaluated, .replayed:
             let work = "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
             return start + work + (submission.holdCount > 0 ? " \(held(submission)) before." : "")
@@ -36,7 +38,7 @@ enum Candidacy {
     case waitsForMembers(missing: String)
     /// It is one.
     case member(missing: String?)
-    /// It was a candidate of the founding.
+    /// It was a candidate of the founding, or a member that has left since.
     case notChosen
     case epochIsOver
 
@@ -71,7 +73,7 @@ enum Candidacy {
             "It is a member: newcomers are compared with these predictions."
                 + (missing.map { "\nStill missing: \($0)." } ?? "")
         case .notChosen:
-            "It was a candidate when \(submission.ensemble) was founded and is no member; its verdict stands. "
+            "It is no member of \(submission.ensemble): it was not chosen at the founding, or has left since. "
                 + "Submit it as a new version to have it evaluated."
         case .epochIsOver:
             "Not evaluated: epoch \(submission.epoch) is over. Submit predictions of the rows of this one."

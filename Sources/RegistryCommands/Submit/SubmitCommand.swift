@@ -76,6 +76,8 @@ struct SubmitCommand: RegistryRequest {
         if !submission.state.isFinal {
             let held = submission.holdCount > 0 ? " \(SubmissionText.held(submission)) before." : ""
             output.console.tell("Submission \(submission.id) is stored; waiting for its verdict.\(held)\n")
+        } else if submission.state == .decided {
+            output.console.tell("Submission \(submission.id) was decided before; its verdict stands.\n")
         }
         let final = try await client.follow(submission, ProgressLine(output.console))
         try await SubmitResult.show(final, waited: true, client, output)

@@ -71,10 +71,13 @@ extension RegistryStore {
                 FOR UPDATE OF v
                 """)
             guard !rows.isEmpty else {
+                let isOver = record.state == .failed || record.state == .cancelled
                 throw StoreError(
                     .conflict,
-                    "evaluation \(id) is \(record.state.rawValue); "
-                        + "only one of this epoch that failed or was cancelled can be retried")
+                    isOver
+                        ? "the epoch of evaluation \(id) is over; submit predictions of the rows of this one"
+                        : "evaluation \(id) is \(record.state.rawValue); only one that failed or was cancelled can be "
+                            + "retried")
             }
             try await Self.requeue(id, on: connection)
             try await Self.audit(.retry, subject: "evaluation \(id)", actor: actor, detail: [:], on: connection)

@@ -3,7 +3,8 @@ import Postgres
 
 extension RegistryStore {
     /// Takes the oldest evaluation that may run: one of each ensemble at a time, in the order of their requests. One
-    /// whose worker stopped answering is taken over; after three attempts it has failed.
+    /// whose worker stopped answering is taken over; after three attempts it has failed, and one whose inputs cannot be
+    /// made out at once.
     ///
     /// - Parameters:
     ///   - worker: who takes it.
@@ -17,7 +18,13 @@ extension RegistryStore {
                 else {
                     return nil
                 }
-                return try await Self.claim(row, on: connection)
+                do {
+                    return try await Self.claim(row, on: connection)
+                } catch let error as StoreError where error.code == .corrupt || error.code == .conflict {
+                    // Every other claim would find the same, and so hold up what is queued behind it.
+                    try await Self.giveUp(try row["id"], error.message, on: connection)
+                    return nil
+                }
             }
         } catch let error as StoreError where error.violates("evaluation_one_in_flight") {
             // Two workers took two evaluations of one ensemble; the other was first.
@@ -68,6 +75,16 @@ extension RegistryStore {
             """
         ) { try $0.decode(Int64.self) }
         if changed.isEmpty { throw StoreError.leaseLost(claim.evaluation) }
+    }
+
+    private static func giveUp(_ evaluation: Int64, _ reason: String, on connection: Connection) async throws {
+        try await connection.execute(
+            """
+            UPDATE evaluation
+            SET state = 'failed', finished_at = now(), lease_expires_at = NULL,
+                failure = \(String(reason.prefix(StoreLimits.failureLength)))
+            WHERE id = \(evaluation)
+            """)
     }
 
     private static func giveUpExpired(on connection: Connection) async throws {

@@ -51,7 +51,8 @@ enum ModelVersionRow {
         if let field = difference(try self.metadata(row), metadata) {
             throw StoreError(
                 .modelVersionImmutable,
-                "model version '\(model)' is registered with another \(field); submit the change as a new version")
+                "model version '\(model)' is registered with another \(field); give what "
+                    + "`registry models show \(model)` says, or submit the change as a new version")
         }
         return try row["id"]
     }

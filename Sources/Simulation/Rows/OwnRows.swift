@@ -34,7 +34,7 @@ public struct OwnRows: Sendable {
                     + "\(validation.rowCount) x \(validation.classCount)")
         }
         guard !trueGains.isEmpty, trueGains.allSatisfy({ (0.0001...0.5).contains($0) }) else {
-            throw SimulationError(.invalidScenario, "true gains must be between 0.0001 and 0.5 of the loss")
+            throw SimulationError(.invalidScenario, "true gains must be between 0.01 and 50 % of the loss")
         }
         let kept = (0..<validation.rowCount).filter { !predictions.isMissing(row: $0) }
         try Scenario.check("rows", kept.count, in: 2...Scenario.maximumRows)
