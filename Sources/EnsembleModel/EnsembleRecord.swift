@@ -15,7 +15,7 @@ public struct EnsembleRecord: Hashable, Sendable, Codable {
         public var sliceCount: Int
         /// The combiner's preset, fixed at founding.
         public var preset: Policy.Preset?
-        /// Earlier epochs that had groups or rows of this one: what was spent on them stays spent.
+        /// Earlier epochs whose groups this one has, and their split: what was open stays open, what was spent spent.
         public var sharesWith: [Int]
         public var startedAt: Date
 

@@ -92,8 +92,12 @@ extension RegistryClient {
     }
 
     /// Asks for an ensemble to be founded out of its candidates. Never sent twice.
-    public func found(ensemble: String) async throws -> EvaluationRecord {
-        try await decode(from: APIRequest(method: .POST, path: APIPath.found(checked(ensemble)), isRepeatable: false))
+    ///
+    /// - Parameter replacing: whether a champion may be given up whose members have no predictions in the epoch.
+    public func found(ensemble: String, replacing: Bool = false) async throws -> EvaluationRecord {
+        var request = APIRequest(method: .POST, path: APIPath.found(try checked(ensemble)), isRepeatable: false)
+        if replacing { request.query = [("replace", "true")] }
+        return try await decode(from: request)
     }
 
     /// The next piece of an answer's body; failures are told as of any other request.

@@ -9,10 +9,33 @@ import Testing
     /// Starts an epoch of four rows; from row 4 on they are fresh.
     @discardableResult
     private static func start(
-        from row: Int, _ fixture: StoreFixture
+        from row: Int, rows: Int = 4, _ fixture: StoreFixture
     ) async throws -> (record: EnsembleRecord, created: Bool) {
         try await fixture.store.startEpoch(
-            ensemble: "letters", validation: StoreFixture.validation(rows: 4, from: row), actor: "ann")
+            ensemble: "letters", validation: StoreFixture.validation(rows: rows, from: row), actor: "ann")
+    }
+
+    @Test func knownRowsKeepTheirGroups() async throws {
+        try await StoreFixture.withEnsemble { fixture in
+            let moved = try ValidationSet(
+                classes: ["a", "b"],
+                rows: [.init(id: "row-0", label: 0, group: "group-1"), .init(id: "x", label: 1, group: "new")])
+            do {
+                _ = try await fixture.store.startEpoch(ensemble: "letters", validation: moved, actor: "ann")
+                Issue.record("it was started")
+            } catch let error as StoreError {
+                #expect(error.message.contains("row 'row-0' was in group 'group-0' before and is in 'group-1' now"))
+            }
+            struct Unsplit: Error {}
+            await #expect(throws: Unsplit.self) {
+                let fresh = try StoreFixture.validation(rows: 4, from: 4)
+                _ = try await fixture.store.startEpoch(ensemble: "letters", validation: fresh, actor: "ann") { salt in
+                    #expect(salt == fresh.epochSalt)
+                    throw Unsplit()
+                }
+            }
+            #expect(try await fixture.number("SELECT count(*) FROM validation_set") == 1, "nothing is stored")
+        }
     }
 
     @Test func newcomersWaitUntilAllMembersHaveComeAgain() async throws {
@@ -90,7 +113,8 @@ import Testing
             try await fixture.found()
             try await fixture.submit("x@1", seed: 7, actor: "eve")
             try await fixture.decideNext(.admitRetire, retiring: ["m1@1"])
-            let spent = try await store.ensemble("letters").ledger
+            let first = try await store.ensemble("letters")
+            let spent = first.ledger
             #expect(spent.tests == 1 && spent.coolDowns == ["m1": 5])
 
             let fresh = try await Self.start(from: 4, fixture).record
@@ -98,13 +122,24 @@ import Testing
             #expect(fresh.ledger.coolDowns == spent.coolDowns && fresh.ledger.evaluations == spent.evaluations)
             #expect(try await fixture.number("SELECT count(*) FROM ledger WHERE retired_loss > 0") == 1)
 
-            // Rows 2 to 5: half of them the first epoch's, half the second's, which has spent nothing.
-            let mixed = try await Self.start(from: 2, fixture).record
-            #expect(mixed.epoch.sharesWith == [1, 2])
-            #expect(mixed.ledger.tests == 1 && mixed.ledger.alphaSpent == spent.alphaSpent)
-            #expect(mixed.ledger.submitterTests == ["eve": 1])
+            // Rows 2 to 5: half of them the first epoch's, half the second's.
+            #expect(await storeError { try await Self.start(from: 2, fixture) } == .conflict)
+            let known = try await Self.start(from: 2, rows: 2, fixture).record
+            #expect(known.epoch.sharesWith == [1] && known.epoch.salt == first.epoch.salt)
+            #expect(known.epoch.salt != fresh.epoch.salt)
+            #expect(known.ledger.tests == 1 && known.ledger.alphaSpent == spent.alphaSpent)
+            #expect(known.ledger.submitterTests == ["eve": 1])
             #expect(
                 try await fixture.number("SELECT (retired_loss * 1000)::integer FROM ledger WHERE epoch = 3") == 1)
+            for (seed, model) in first.members.enumerated() {
+                try await fixture.submit(model.description, rows: 2, seed: seed, epoch: 3)
+            }
+            try await fixture.submit("y@1", rows: 2, seed: 8, epoch: 3)
+            try await fixture.decideNext(.rejectNoGain)
+            // Shares groups with the first epoch alone; what the third spent on the same split is spent all the same.
+            let again = try await Self.start(from: 0, rows: 2, fixture).record
+            #expect(again.epoch.sharesWith == [1, 3] && again.epoch.salt == first.epoch.salt)
+            #expect(again.ledger.tests == 2 && again.ledger.submitterTests == ["eve": 1, "sam": 1])
         }
     }
 
@@ -120,7 +155,10 @@ import Testing
                 try await fixture.submit(model, seed: seed, epoch: 2)
             }
             // The missing member comes after all.
-            let needless = try await store.requestFounding(ensemble: "letters", actor: "ann")
+            #expect(
+                await storeError { _ = try await store.requestFounding(ensemble: "letters", actor: "ann") }
+                    == .alreadyFounded, "it must be meant")
+            let needless = try await store.requestFounding(ensemble: "letters", replacing: true, actor: "ann")
             try await fixture.submit("m1@1", seed: 5, epoch: 2)
             #expect(try await store.evaluation(needless.id).state == .cancelled)
             #expect(
@@ -132,7 +170,7 @@ import Testing
             for (seed, model) in ["m2@1", "n1@1", "n2@1"].enumerated() {
                 try await fixture.submit(model, seed: seed, epoch: 3)
             }
-            _ = try await store.requestFounding(ensemble: "letters", actor: "ann")
+            _ = try await store.requestFounding(ensemble: "letters", replacing: true, actor: "ann")
             let claim = try await fixture.claim()
             #expect(claim.champion == [] && claim.preset == nil && claim.sequence == 1 && claim.candidates.count == 3)
             try await fixture.submit("after@1", seed: 8, epoch: 3)

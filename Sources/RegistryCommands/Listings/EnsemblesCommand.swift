@@ -86,16 +86,17 @@ struct EnsemblesCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "found", abstract: "Choose the first members out of all candidates and publish manifest 1.",
             discussion: """
-                A founded ensemble is founded anew only where members have no predictions of the epoch's rows and \
-                newcomers cannot be judged against them.
+                With --replace also of an ensemble whose members cannot come again in a new epoch: it is founded anew \
+                from the epoch's candidates, without a test against the champion.
                 """)
 
         @Argument(help: "Ensemble.") var name: String
+        @Flag(help: "Give up members that have no predictions of the epoch's rows.") var replace = false
         @Flag(help: "Wait until it is done.") var wait = false
         @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
         func run(_ client: RegistryClient, _ output: Output) async throws {
-            let evaluation = try await client.found(ensemble: name)
+            let evaluation = try await client.found(ensemble: name, replacing: replace)
             try await EvaluationResult.finish(evaluation, waiting: wait, client, output)
         }
     }

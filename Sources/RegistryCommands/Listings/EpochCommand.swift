@@ -16,7 +16,7 @@ struct EpochCommand: AsyncParsableCommand {
             discussion: """
                 The champion serves on. Members need predictions of the new rows (submit the same versions again) \
                 before newcomers are evaluated. Rows of fresh groups bring a fresh alpha; where groups were in an \
-                earlier epoch, what was spent then stays spent.
+                earlier epoch, what was spent then stays spent, and what was open or sealed stays so.
                 """)
 
         @Argument(help: "Ensemble.") var name: String

@@ -60,7 +60,8 @@ enum Candidacy {
         switch self {
         case .notChosen: .rejected
         case .epochIsOver: .failed
-        case .waitsForFounding, .waitsForMembers, .member: .done
+        case .waitsForFounding, .waitsForMembers: .held
+        case .member: .done
         }
     }
 

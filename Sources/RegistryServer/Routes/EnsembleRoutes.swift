@@ -81,15 +81,22 @@ struct EnsembleRoutes {
         try request.refuseUnknownParameters(besides: [])
         let ensemble = try await store.ensemble(context.parameter("name"))
         let validation = try await uploads.receiveLabels(request, classes: ensemble.classes)
-        _ = try HashSplit(validation, salt: validation.epochSalt)
         let (record, created) = try await store.startEpoch(
-            ensemble: ensemble.name, validation: validation, actor: identity.name)
+            ensemble: ensemble.name, validation: validation, actor: identity.name
+        ) { _ = try HashSplit(validation, salt: $0) }
         return try .json(record, status: created ? .created : .ok)
     }
 
     @Sendable private func found(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
         let identity = try context.require(.admin)
+        try request.refuseUnknownParameters(besides: ["replace"])
+        let replace = request.uri.queryParameters.get("replace")
+        guard replace == nil || replace == "true" || replace == "false" else {
+            throw Problem(.badRequest, detail: "replace is true or false")
+        }
         return try .json(
-            await store.requestFounding(ensemble: context.parameter("name"), actor: identity.name), status: .accepted)
+            await store.requestFounding(
+                ensemble: context.parameter("name"), replacing: replace == "true", actor: identity.name),
+            status: .accepted)
     }
 }

@@ -5,18 +5,26 @@ extension RegistryStore {
     /// Gives an ensemble a new validation set. Its champion serves on; members need predictions of the new rows before
     /// newcomers are evaluated again.
     ///
-    /// What was spent is spent: where the new set shares groups or rows with earlier epochs, the ledger of the one of
-    /// them that spent most goes on. Only a set of fresh groups begins with the whole alpha. Cool-downs and tenures are
-    /// about models, so they go on in any case.
+    /// What was open stays open, and what was spent is spent: where the new set shares groups with earlier epochs, it
+    /// is split by their salt, and their ledger goes on. With a salt of its own, rows on whose figures submitters have
+    /// climbed would be sealed, and their climbing would pass for a gain. Only a set of fresh groups begins with the
+    /// whole alpha. Cool-downs and tenures are about models, so they go on in any case.
     ///
     /// Evaluations of the old epoch that are not decided are cancelled: their predictions are of the old rows.
     ///
     /// - Returns: the ensemble, and whether the epoch was started now; false when this set is the current one.
-    /// - Throws: ``StoreError`` with code `ensembleNotFound`; `conflict` when the set is that of an earlier epoch, or
-    ///   shares rows with one where `shapley-top-k` has shown the figures that the gate would seal;
-    ///   `EnsembleModelError` when the policy cannot be followed on these rows.
+    /// - Parameters:
+    ///   - name: the ensemble.
+    ///   - validation: the rows.
+    ///   - actor: who starts it.
+    ///   - check: throws when the rows cannot be split with this salt; then nothing is stored.
+    /// - Throws: ``StoreError`` with code `ensembleNotFound`; `conflict` when the set is that of an earlier epoch,
+    ///   shares groups with epochs that were split differently, has a known row in another group, or shares rows with
+    ///   an epoch where `shapley-top-k` has shown the figures that the gate would seal; `EnsembleModelError` when the
+    ///   policy cannot be followed on these rows; what `check` throws.
     public func startEpoch(
-        ensemble name: String, validation: ValidationSet, actor: String
+        ensemble name: String, validation: ValidationSet, actor: String,
+        check: @Sendable (_ salt: String) throws -> Void = { _ in }
     ) async throws -> (record: EnsembleRecord, created: Bool) {
         let digest = validation.digest
         let created = try await transaction { connection in
@@ -33,7 +41,8 @@ extension RegistryStore {
             let policy = try await Self.policy(of: head, on: connection)
             try policy.validate(rowCount: validation.rowCount, groupCount: validation.groupNames.count)
             let set = try await Self.insert(validation, digest: digest, ensemble: head.ensembleID, on: connection)
-            let shared = try await Self.epochsSharing(set, head, on: connection)
+            let (salt, shared) = try await Self.lineage(of: set, head, on: connection) ?? (validation.epochSalt, [])
+            try check(salt)
             if policy.admission == .gated {
                 try await Self.checkUnseen(shared, head, then: "give this epoch rows of fresh groups", on: connection)
             }
@@ -42,7 +51,7 @@ extension RegistryStore {
             try await connection.execute(pipelined: [
                 """
                 INSERT INTO epoch (ensemble_id, number, validation_set_id, salt, preset, shares_with)
-                SELECT ensemble_id, \(number), \(set), \(validation.epochSalt), preset, \(shared)
+                SELECT ensemble_id, \(number), \(set), \(salt), preset, \(shared)
                 FROM epoch WHERE ensemble_id = \(head.ensembleID) AND number = \(head.epoch)
                 """,
                 Self.openLedger(number, head, carrying: shared),
@@ -71,26 +80,57 @@ extension RegistryStore {
         ).first.map { try $0["number"] }
     }
 
-    /// Earlier epochs that have groups or rows of a set.
-    private static func epochsSharing(
-        _ set: Int64, _ head: EnsembleHead, on connection: Connection
-    ) async throws -> [Int] {
-        try await connection.query(
+    /// The salt of the earlier epochs that have groups or rows of a set, and all epochs split by it; nil for fresh
+    /// rows.
+    private static func lineage(
+        of set: Int64, _ head: EnsembleHead, on connection: Connection
+    ) async throws -> (salt: String, epochs: [Int])? {
+        let lineages = try await connection.query(
             """
             WITH fresh AS (
                 SELECT unnest(groups || row_ids) AS name FROM validation_row_block WHERE validation_set_id = \(set)
             ), used AS (
-                SELECT ep.number, unnest(b.groups || b.row_ids) AS name
+                SELECT ep.salt, unnest(b.groups || b.row_ids) AS name
                 FROM epoch ep JOIN validation_row_block b ON b.validation_set_id = ep.validation_set_id
                 WHERE ep.ensemble_id = \(head.ensembleID)
             )
-            SELECT DISTINCT used.number FROM used JOIN fresh USING (name) ORDER BY used.number
+            SELECT ep.salt, array_agg(ep.number::bigint ORDER BY ep.number) AS epochs
+            FROM epoch ep
+            WHERE ep.ensemble_id = \(head.ensembleID) AND ep.salt IN (SELECT salt FROM used JOIN fresh USING (name))
+            GROUP BY ep.salt ORDER BY min(ep.number)
             """
-        ).map { try $0["number"] }
+        ).map { (salt: try $0["salt"] as String, epochs: try $0["epochs"] as [Int]) }
+        guard lineages.count < 2 else {
+            throw StoreError(
+                .conflict,
+                "the rows share groups with epochs \(lineages[0].epochs[0]) and \(lineages[1].epochs[0]), which were "
+                    + "split independently; leave out the rows of one of them")
+        }
+        guard let lineage = lineages.first else { return nil }
+        let moved = try await connection.query(
+            """
+            WITH fresh AS (
+                SELECT unnest(row_ids) AS row_id, unnest(groups) AS name FROM validation_row_block
+                WHERE validation_set_id = \(set)
+            ), used AS (
+                SELECT unnest(b.row_ids) AS row_id, unnest(b.groups) AS name
+                FROM epoch ep JOIN validation_row_block b ON b.validation_set_id = ep.validation_set_id
+                WHERE ep.ensemble_id = \(head.ensembleID) AND ep.number = ANY (\(lineage.epochs))
+            )
+            SELECT row_id, used.name AS old, fresh.name AS new FROM used JOIN fresh USING (row_id)
+            WHERE used.name <> fresh.name ORDER BY row_id LIMIT 1
+            """)
+        if let row = moved.first {
+            throw StoreError(
+                .conflict,
+                "row '\(try row["row_id"] as String)' was in group '\(try row["old"] as String)' before and is in "
+                    + "'\(try row["new"] as String)' now; known rows keep their groups")
+        }
+        return lineage
     }
 
-    /// The new epoch's ledger: what was spent from the one of `epochs` that spent most, the models' memory from the
-    /// current one.
+    /// The new epoch's ledger: what was spent from the newest of `epochs`, which took over what the others had spent;
+    /// the models' memory from the current one.
     private static func openLedger(_ number: Int, _ head: EnsembleHead, carrying epochs: [Int]) -> SQL {
         """
         INSERT INTO ledger (ensemble_id, epoch, tests, alpha_spent, submitter_tests, retired_loss, evaluations,
@@ -100,7 +140,7 @@ extension RegistryStore {
                l.cool_downs, l.tenures
         FROM ledger l LEFT JOIN LATERAL (
             SELECT * FROM ledger o WHERE o.ensemble_id = l.ensemble_id AND o.epoch = ANY (\(epochs))
-            ORDER BY o.alpha_spent DESC, o.epoch DESC LIMIT 1
+            ORDER BY o.epoch DESC LIMIT 1
         ) s ON true
         WHERE l.ensemble_id = \(head.ensembleID) AND l.epoch = \(head.epoch)
         """

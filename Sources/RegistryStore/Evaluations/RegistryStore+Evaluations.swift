@@ -16,14 +16,16 @@ extension RegistryStore {
     }
 
     /// Queues the founding of an ensemble; one that is under way is returned as it is. A founded one is founded anew
-    /// only where members of its champion have no predictions in the epoch.
+    /// only where members of its champion have no predictions in the epoch, and `replacing` says that this is meant.
     ///
     /// - Throws: ``StoreError`` with code `ensembleNotFound`, `alreadyFounded` or `noCandidates`; `conflict` when the
     ///   policy lets the first submission found it.
-    public func requestFounding(ensemble: String, actor: String) async throws -> EvaluationRecord {
+    public func requestFounding(ensemble: String, replacing: Bool = false, actor: String) async throws
+        -> EvaluationRecord
+    {
         try await transaction { connection in
             let head = try await EnsembleHead.read(ensemble, lock: .update, on: connection)
-            try await Self.checkMayFound(head, on: connection)
+            try await Self.checkMayFound(head, replacing: replacing, on: connection)
             let open = try await connection.query(
                 EvaluationRecord.select(
                     """
@@ -59,7 +61,7 @@ extension RegistryStore {
             }
             let record = try await Self.evaluation(id, on: connection)
             switch record.kind {
-            case .founding: try await Self.checkMayFound(head, on: connection)
+            case .founding: try await Self.checkMayFound(head, replacing: true, on: connection)
             case .admission: try await Self.checkMayAdmit(head, on: connection)
             case .replay: break
             }
@@ -124,13 +126,23 @@ extension RegistryStore {
         return try EvaluationRecord(row: row)
     }
 
-    private static func checkMayFound(_ head: EnsembleHead, on connection: Connection) async throws {
+    private static func checkMayFound(
+        _ head: EnsembleHead, replacing: Bool, on connection: Connection
+    ) async throws {
         if head.sequence > 0 {
-            // Without its members' predictions no newcomer can be judged: the way on when they cannot be had.
-            guard try await champion(of: head, on: connection).missing.isEmpty else { return }
+            let missing = try await champion(of: head, on: connection).missing
+            guard !missing.isEmpty else {
+                throw StoreError(
+                    .alreadyFounded,
+                    "ensemble '\(head.ensemble)' is founded; newcomers are evaluated as they are submitted")
+            }
+            // No newcomer can be judged against members without predictions: the way on when they cannot be had.
+            if replacing { return }
             throw StoreError(
-                .alreadyFounded, "ensemble '\(head.ensemble)' is founded; newcomers are evaluated as they are submitted"
-            )
+                .alreadyFounded,
+                "ensemble '\(head.ensemble)' is founded, but newcomers wait for predictions of "
+                    + "\(missing.map(\.description).joined(separator: ", ")); submit them, or give up these members: "
+                    + "--replace (replace=true) founds it anew from the epoch's candidates, without a test")
         }
         if try await policy(of: head, on: connection).founding == .first {
             throw StoreError(

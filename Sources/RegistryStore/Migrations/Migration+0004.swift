@@ -5,7 +5,7 @@ extension Migration {
         sql: #"""
             -- Further validation sets of an ensemble.
 
-            -- Earlier epochs that had groups (or rows) of this one: the ledger of the one of them that spent most goes on.
+            -- Earlier epochs of the same salt, groups of which this one has too: their ledger goes on.
             ALTER TABLE epoch ADD COLUMN shares_with bigint[] NOT NULL DEFAULT '{}';
 
             -- The same file may be meant for another epoch's rows.
