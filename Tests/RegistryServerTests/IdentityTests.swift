@@ -42,7 +42,11 @@ import Testing
             #expect(try await allowed(.get, APIPath.sealedEvidence(1)) == [.audit, .admin].contains(scope))
             #expect(try await allowed(.post, APIPath.submissions("pets")) == [.submit, .admin].contains(scope))
             #expect(try await allowed(.post, APIPath.found("pets")) == [.admin].contains(scope))
-            #expect(try await allowed(.get, APIPath.policy("pets")) == [.read, .admin].contains(scope))
+            #expect(try await allowed(.get, APIPath.policy("pets")) == [.read, .submit, .admin].contains(scope))
+            #expect(
+                try await allowed(.get, APIPath.ensemble("pets")) == [.read, .submit, .node, .admin].contains(scope))
+            #expect(
+                try await allowed(.get, APIPath.decisions("pets")) == [.read, .submit, .audit, .admin].contains(scope))
             #expect(try await allowed(.get, APIPath.policies("pets")) == [.read, .admin].contains(scope))
             #expect(try await allowed(.put, APIPath.policy("pets")) == [.admin].contains(scope))
             #expect(try await allowed(.get, APIPath.tokens) == [.admin].contains(scope))

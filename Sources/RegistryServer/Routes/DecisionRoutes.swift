@@ -34,7 +34,7 @@ struct DecisionRoutes {
 
     @Sendable private func listDecisions(_ request: Request, _ context: RegistryRequestContext) async throws -> Response
     {
-        try context.require(.read, .audit)
+        try context.require(.read, .submit, .audit)
         let page = try PageRequest(request, limits: limits)
         let items = try await store.decisions(
             ensemble: context.parameter("name"), after: page.afterID(), limit: page.limit + 1)

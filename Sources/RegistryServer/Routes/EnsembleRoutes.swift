@@ -52,7 +52,7 @@ struct EnsembleRoutes {
     }
 
     @Sendable private func show(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
-        try context.require(.read, .node)
+        try context.require(.read, .submit, .node)
         return try .json(await store.ensemble(context.parameter("name")))
     }
 

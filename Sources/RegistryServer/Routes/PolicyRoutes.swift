@@ -18,7 +18,7 @@ struct PolicyRoutes {
     }
 
     @Sendable private func show(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
-        try context.require(.read)
+        try context.require(.read, .submit)
         try request.refuseUnknownParameters(besides: ["version"])
         let version = try request.uri.queryParameters.get("version").map { text in
             guard let number = Int(text), (1...Int(Int32.max)).contains(number) else {
