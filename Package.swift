@@ -67,7 +67,8 @@ let package = Package(
         // Domain values and the mathematics: no I/O, no clock.
         library("EnsembleModel", [.crypto]),
         library("Forest", ["EnsembleModel"]),
-        library("Shapley", ["EnsembleModel", "Forest"]),
+        .target(name: "CForestKernels"),
+        library("Shapley", ["CForestKernels", "EnsembleModel", "Forest"]),
         .target(name: "CLightGBM", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         library("Boosting", ["CLightGBM", "EnsembleModel", "Forest"]),
         library("Evaluation", ["Boosting", "EnsembleModel", "Forest", "Shapley"]),

@@ -1,0 +1,160 @@
+#include "Instructions.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+/// Adds the entries of one player's table (of 2^g numbers) at a block's masks to its sums.
+typedef void add_fixed_function(const int32_t *table, size_t player_count, const uint8_t *masks, int32_t *sums);
+
+CFK_INLINE size_t mask_at(const uint8_t *masks, size_t player_count, size_t row) {
+    return player_count > 8 ? masks[row] | (size_t)masks[CFK_ROWS + row] << 8 : masks[row];
+}
+
+// Sums may wrap on the way: the caller's scale makes the last ones fit.
+static void add_fixed_portable(const int32_t *table, size_t player_count, const uint8_t *masks, int32_t *sums) {
+    uint32_t *unsigned_sums = (uint32_t *)sums;
+    if (player_count > 8) {
+        for (size_t row = 0; row < CFK_ROWS; row++) unsigned_sums[row] += (uint32_t)table[mask_at(masks, 9, row)];
+    } else {
+        for (size_t row = 0; row < CFK_ROWS; row++) unsigned_sums[row] += (uint32_t)table[masks[row]];
+    }
+}
+
+#if defined(__x86_64__)
+#define INLINE_AVX2 CFK_FOR_AVX2 CFK_INLINE
+#define INLINE_AVX512 CFK_FOR_AVX512 CFK_INLINE
+
+// Tables of 8 numbers are looked up by one permutation, larger ones by choosing between the halves' results.
+INLINE_AVX2 __m256i look8(const int32_t *table, __m256i masks) {
+    return _mm256_permutevar8x32_epi32(_mm256_loadu_si256((const __m256i *)table), masks);
+}
+
+INLINE_AVX2 __m256i choose8(__m256i masks, int bit, __m256i low, __m256i high) {
+    // The bit that chooses is moved to the sign, which the blend goes by.
+    const __m256 sign = _mm256_castsi256_ps(_mm256_slli_epi32(masks, 31 - bit));
+    return _mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high), sign));
+}
+
+INLINE_AVX2 __m256i look16(const int32_t *table, __m256i masks) {
+    return choose8(masks, 3, look8(table, masks), look8(table + 8, masks));
+}
+
+INLINE_AVX2 __m256i look32(const int32_t *table, __m256i masks) {
+    return choose8(masks, 4, look16(table, masks), look16(table + 16, masks));
+}
+
+INLINE_AVX2 __m256i gather8(const int32_t *table, __m256i masks) { return _mm256_i32gather_epi32(table, masks, 4); }
+
+INLINE_AVX2 __m256i one_byte8(const uint8_t *masks) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)masks));
+}
+
+INLINE_AVX2 __m256i two_bytes8(const uint8_t *masks) {
+    return _mm256_or_si256(one_byte8(masks), _mm256_slli_epi32(one_byte8(masks + CFK_ROWS), 8));
+}
+
+#define EACH_8_ROWS(load, look) \
+    for (size_t row = 0; row < CFK_ROWS; row += 8) { \
+        __m256i *sum = (__m256i *)(sums + row); \
+        _mm256_storeu_si256(sum, _mm256_add_epi32(_mm256_loadu_si256(sum), look(table, load(masks + row)))); \
+    }
+
+CFK_FOR_AVX2 static void add_fixed_avx2(
+    const int32_t *table, size_t player_count, const uint8_t *masks, int32_t *sums) {
+    switch (player_count) {
+    case 0: case 1: case 2: case 3: EACH_8_ROWS(one_byte8, look8) break;
+    case 4: EACH_8_ROWS(one_byte8, look16) break;
+    case 5: EACH_8_ROWS(one_byte8, look32) break;
+    case 6: case 7: case 8: EACH_8_ROWS(one_byte8, gather8) break;
+    default: EACH_8_ROWS(two_bytes8, gather8)
+    }
+}
+
+// The same with permutations of 16 and 32 numbers.
+INLINE_AVX512 __m512i permute16(const int32_t *table, __m512i masks) {
+    return _mm512_permutexvar_epi32(masks, _mm512_loadu_si512(table));
+}
+
+INLINE_AVX512 __m512i permute32(const int32_t *table, __m512i masks) {
+    return _mm512_permutex2var_epi32(_mm512_loadu_si512(table), masks, _mm512_loadu_si512(table + 16));
+}
+
+INLINE_AVX512 __m512i choose16(__m512i masks, int bit, __m512i low, __m512i high) {
+    return _mm512_mask_blend_epi32(_mm512_test_epi32_mask(masks, _mm512_set1_epi32(1 << bit)), low, high);
+}
+
+INLINE_AVX512 __m512i permute64(const int32_t *table, __m512i masks) {
+    return choose16(masks, 5, permute32(table, masks), permute32(table + 32, masks));
+}
+
+INLINE_AVX512 __m512i permute128(const int32_t *table, __m512i masks) {
+    return choose16(masks, 6, permute64(table, masks), permute64(table + 64, masks));
+}
+
+INLINE_AVX512 __m512i permute256(const int32_t *table, __m512i masks) {
+    return choose16(masks, 7, permute128(table, masks), permute128(table + 128, masks));
+}
+
+INLINE_AVX512 __m512i gather16(const int32_t *table, __m512i masks) { return _mm512_i32gather_epi32(masks, table, 4); }
+
+INLINE_AVX512 __m512i one_byte16(const uint8_t *masks) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)masks));
+}
+
+INLINE_AVX512 __m512i two_bytes16(const uint8_t *masks) {
+    return _mm512_or_si512(one_byte16(masks), _mm512_slli_epi32(one_byte16(masks + CFK_ROWS), 8));
+}
+
+#define EACH_16_ROWS(load, look) \
+    for (size_t row = 0; row < CFK_ROWS; row += 16) { \
+        int32_t *sum = sums + row; \
+        _mm512_storeu_si512(sum, _mm512_add_epi32(_mm512_loadu_si512(sum), look(table, load(masks + row)))); \
+    }
+
+CFK_FOR_AVX512 static void add_fixed_avx512(
+    const int32_t *table, size_t player_count, const uint8_t *masks, int32_t *sums) {
+    switch (player_count) {
+    case 0: case 1: case 2: case 3: case 4: EACH_16_ROWS(one_byte16, permute16) break;
+    case 5: EACH_16_ROWS(one_byte16, permute32) break;
+    case 6: EACH_16_ROWS(one_byte16, permute64) break;
+    case 7: EACH_16_ROWS(one_byte16, permute128) break;
+    case 8: EACH_16_ROWS(one_byte16, permute256) break;
+    default: EACH_16_ROWS(two_bytes16, gather16)
+    }
+}
+#endif
+
+static size_t table_stride(size_t player_count) { return player_count > 4 ? (size_t)1 << player_count : 16; }
+
+void cfk_add_fixed(
+    enum cfk_instructions instructions, const struct cfk_paths *paths, size_t first, size_t count,
+    const int32_t *tables, const uint32_t *starts, const uint8_t *bins, int32_t *sums, size_t sum_stride) {
+    add_fixed_function *const add = CFK_CHOOSE(add_fixed, instructions);
+    uint8_t masks[CFK_MOST_TABULATED / 8 * CFK_ROWS];
+    for (size_t index = 0; index < count; index++) {
+        const struct cfk_leaf leaf = paths->leaves[first + index];
+        const size_t stride = table_stride(leaf.player_count);
+        cfk_fill_masks(instructions, paths, first + index, bins, masks);
+        for (size_t position = 0; position < leaf.player_count; position++) {
+            const size_t player = paths->players[leaf.first_player + position];
+            add(tables + starts[index] + position * stride, leaf.player_count, masks, sums + player * sum_stride);
+        }
+    }
+}
+
+void cfk_add_double(
+    enum cfk_instructions instructions, const struct cfk_paths *paths, size_t first, size_t count,
+    const double *tables, const uint32_t *starts, const uint8_t *bins, double *sums, size_t sum_stride) {
+    uint8_t masks[CFK_MOST_TABULATED / 8 * CFK_ROWS];
+    for (size_t index = 0; index < count; index++) {
+        const struct cfk_leaf leaf = paths->leaves[first + index];
+        const size_t stride = table_stride(leaf.player_count);
+        cfk_fill_masks(instructions, paths, first + index, bins, masks);
+        for (size_t position = 0; position < leaf.player_count; position++) {
+            const double *table = tables + starts[index] + position * stride;
+            double *own = sums + paths->players[leaf.first_player + position] * sum_stride;
+            for (size_t row = 0; row < CFK_ROWS; row++) own[row] += table[mask_at(masks, leaf.player_count, row)];
+        }
+    }
+}
