@@ -49,6 +49,7 @@ let package = Package(
         .executable(name: "registry", targets: ["registry"]),
         .executable(name: "registry-node", targets: ["registry-node"]),
         .executable(name: "evaluation-benchmark", targets: ["evaluation-benchmark"]),
+        .executable(name: "shapley-benchmark", targets: ["shapley-benchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -134,13 +135,14 @@ let package = Package(
             ]),
         program("registry", ["RegistryCommands"]),
         program("evaluation-benchmark", ["Boosting", "EnsembleModel", "Evaluation"]),
+        program("shapley-benchmark", ["Forest", "Shapley"]),
         program("registry-node", ["DaemonProgram", "ServingNode", .argumentParser, .logging]),
 
         // Tests.
         library("RegistryTesting", ["EnsembleModel", "Postgres", "PostgresCluster", .logging]),
         tests("EnsembleModelTests", ["EnsembleModel"]),
         tests("ForestTests", ["Boosting", "Forest", "RegistryTesting"]),
-        tests("ShapleyTests", ["Boosting", "Shapley", "RegistryTesting"]),
+        tests("ShapleyTests", ["Boosting", "CForestKernels", "Shapley", "RegistryTesting"]),
         tests("BoostingTests", ["Boosting", "RegistryTesting"]),
         tests("IngestTests", ["CZlib", "Ingest", "RegistryTesting"]),
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),

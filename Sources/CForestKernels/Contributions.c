@@ -76,6 +76,31 @@ void cfk_round(
     CFK_CHOOSE(round, instructions)(values, count, scale, rounded);
 }
 
+CFK_INLINE void round_wide_loop(
+    enum cfk_instructions instructions, const double *values, size_t stride, size_t count, double scale,
+    const uint32_t *players, size_t player_count, size_t width, int32_t *table) {
+    for (size_t i = 0; i < count * width; i++) table[i] = 0;
+    for (size_t player = 0; player < player_count; player++) {
+        for (size_t m = 0; m < count; m += 8) {
+            int32_t rounded[8];
+            round_loop(instructions, values + player * stride + m, 8, scale, rounded);
+            for (size_t i = 0; i < 8; i++) table[(m + i) * width + players[player]] = rounded[i];
+        }
+    }
+}
+
+CFK_COMPILE(
+    round_wide,
+    (const double *values, size_t stride, size_t count, double scale, const uint32_t *players, size_t player_count,
+     size_t width, int32_t *table),
+    values, stride, count, scale, players, player_count, width, table)
+
+void cfk_round_wide(
+    enum cfk_instructions instructions, const double *values, size_t stride, size_t count, double scale,
+    const uint32_t *players, size_t player_count, size_t width, int32_t *table) {
+    CFK_CHOOSE(round_wide, instructions)(values, stride, count, scale, players, player_count, width, table);
+}
+
 CFK_INLINE void sum_of_magnitudes_loop(
     enum cfk_instructions instructions, const int32_t *numbers, size_t count, int64_t *sum) {
     (void)instructions;

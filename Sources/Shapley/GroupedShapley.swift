@@ -40,10 +40,12 @@ public struct GroupedShapley: Sendable {
         let (playerCount, rowSize) = (playerCount, classCount * playerCount)
         return [Double](unsafeUninitializedCapacity: count) { values, initialized in
             rows.withUnsafeBufferPointer { rows in
-                leaves.forEachSum(of: rows, scale: 1) { index, own, sums, stride in
+                leaves.forEachSum(of: rows, scale: 1) { index, own, sums in
                     var (row, position) = (0, own.lowerBound * rowSize + index * playerCount)
                     while row < own.count {
-                        for player in 0..<playerCount { values[position + player] = sums[player * stride + row] }
+                        for player in 0..<playerCount {
+                            values[position + player] = sums[player * LeafContributions.blockRows + row]
+                        }
                         row += 1
                         position += rowSize
                     }

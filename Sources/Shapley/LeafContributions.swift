@@ -8,8 +8,7 @@ import CForestKernels
 /// a large forest together they are larger than the caches, and to read them again takes as long as to make them.
 struct LeafContributions: Sendable {
     /// Rows that share the tables: many, so that these cost little, but few enough for the caches.
-    private static let stretchRows = 64 * blockRows
-    private static let blockRows = Int(CFK_ROWS)
+    private static let stretchRows = 128 * blockRows
     /// Most bytes of binned columns in a stretch.
     private static let mostBins = 8 << 20
     /// Numbers in the tables that are used together, which a second-level cache holds.
@@ -36,15 +35,19 @@ struct LeafContributions: Sendable {
         stretchRows = min(Self.stretchRows, max(1, blocks) * Self.blockRows)
     }
 
-    /// Calls `body` with the sums of each stretch of rows and class.
+    /// Rows that have their sums together.
+    static let blockRows = Int(CFK_ROWS)
+
+    /// Calls `body` with the sums of each block of rows and class.
     ///
     /// - Parameters:
     ///   - rows: N x D column values.
     ///   - scale: units of a sum in one.
-    ///   - body: gets the class, the rows and their sums, player by player, `stride` apart; valid during the call only.
+    ///   - body: gets the class, the rows, up to ``blockRows``, and their sums, each player's ``blockRows`` after those
+    ///     of the one before; valid during the call only.
     func forEachSum<Number: ContributionNumber>(
         of rows: UnsafeBufferPointer<Double>, scale: Double,
-        _ body: (_ classIndex: Int, _ rows: Range<Int>, _ sums: UnsafePointer<Number>, _ stride: Int) -> Void
+        _ body: (_ classIndex: Int, _ rows: Range<Int>, _ sums: UnsafePointer<Number>) -> Void
     ) {
         let rowCount = rows.count / paths.columnCount
         let longest = min(stretchRows, (rowCount + Self.blockRows - 1) / Self.blockRows * Self.blockRows)
@@ -63,10 +66,15 @@ struct LeafContributions: Sendable {
                         width: paths.columnCount)
                 }
                 for index in 0..<paths.classCount {
-                    work.sums.update(repeating: .zero, count: work.stride * paths.players.count)
+                    work.sums.update(repeating: .zero, count: blocks * work.sumsEach)
                     let leaves = paths.classStarts[index]..<paths.classStarts[index + 1]
                     add(leaves, of: kernelPaths, blocks: blocks, scale: scale, work)
-                    body(index, own, work.sums, work.stride)
+                    for block in 0..<blocks {
+                        let start = first + block * Self.blockRows
+                        let end = min(start + Self.blockRows, own.upperBound)
+                        Number.addWideSums(work.wide, to: work.sums + block * work.sumsEach)
+                        body(index, start..<end, work.sums + block * work.sumsEach)
+                    }
                 }
             }
         }
@@ -74,8 +82,9 @@ struct LeafContributions: Sendable {
 
     /// Memory for one stretch of rows.
     private struct Workspace<Number: ContributionNumber> {
-        let stride: Int
+        let wide: cfk_wide
         let binsEach: Int
+        let sumsEach: Int
         let bins: UnsafeMutablePointer<UInt8>
         let sums: UnsafeMutablePointer<Number>
         let tables: UnsafeMutablePointer<Number>
@@ -84,13 +93,14 @@ struct LeafContributions: Sendable {
 
         init(_ kernel: LeafContributions, rows: Int) {
             let longest = kernel.paths.longest
-            stride = rows
             binsEach = kernel.paths.columns.count * blockRows
+            wide = Number.wide(playerCount: kernel.paths.players.count, instructions: kernel.instructions)
+            sumsEach = (kernel.paths.players.count + wide.width) * blockRows
             // Rows that fill up the last block have some bins, or other rows'.
             bins = .allocate(capacity: rows * kernel.paths.columns.count)
             bins.initialize(repeating: 0, count: rows * kernel.paths.columns.count)
-            sums = .allocate(capacity: rows * kernel.paths.players.count)
-            sums.initialize(repeating: .zero, count: rows * kernel.paths.players.count)
+            sums = .allocate(capacity: rows / blockRows * sumsEach)
+            sums.initialize(repeating: .zero, count: rows / blockRows * sumsEach)
             tables = .allocate(capacity: max(tableNumbers, longest * blockRows))
             contributions = .allocate(
                 capacity: max(LeafContributions.mostTabulated << LeafContributions.mostTabulated, longest * blockRows))
@@ -106,14 +116,15 @@ struct LeafContributions: Sendable {
         }
     }
 
-    private func add<Number>(
+    private func add<Number: ContributionNumber>(
         _ leaves: Range<Int>, of kernelPaths: UnsafePointer<cfk_paths>, blocks: Int, scale: Double,
         _ work: Workspace<Number>
     ) {
         var first = leaves.lowerBound
         while first < leaves.upperBound {
             var (end, used, starts) = (first, 0, [UInt32]())
-            while end < leaves.upperBound, let size = tableSize(paths.leaves[end], rows: blocks * Self.blockRows),
+            while end < leaves.upperBound,
+                let size = tableSize(paths.leaves[end], rows: blocks * Self.blockRows, work.wide),
                 used + size <= Self.tableNumbers
             {
                 fillTable(end, of: kernelPaths, scale: scale, work, to: work.tables + used)
@@ -124,8 +135,8 @@ struct LeafContributions: Sendable {
             for block in 0..<blocks where end > first {
                 Number.add(
                     first..<end, of: kernelPaths, tables: work.tables, starts: starts,
-                    bins: work.bins + block * work.binsEach, to: work.sums + block * Self.blockRows,
-                    stride: work.stride, instructions: instructions)
+                    bins: work.bins + block * work.binsEach, wide: work.wide,
+                    to: work.sums + block * work.sumsEach, instructions: instructions)
             }
             if end == first {
                 for block in 0..<blocks { add(first, of: kernelPaths, block: block, scale: scale, work) }
@@ -135,10 +146,12 @@ struct LeafContributions: Sendable {
         }
     }
 
-    /// Numbers in a leaf's table; nil when there are too many for so many rows.
-    private func tableSize(_ leaf: cfk_leaf, rows: Int) -> Int? {
+    /// Numbers in a leaf's table; nil when there are too many, or more masks than rows.
+    private func tableSize(_ leaf: cfk_leaf, rows: Int, _ wide: cfk_wide) -> Int? {
         let count = Int(leaf.player_count)
-        return count <= mostTabulated && 1 << count <= rows ? count * max(16, 1 << count) : nil
+        guard count <= mostTabulated, 1 << count <= rows else { return nil }
+        let size = max(16, 1 << count) * (count >= wide.least_players ? wide.width : count)
+        return size <= Self.tableNumbers ? size : nil
     }
 
     private func rule(_ playerCount: Int, _ body: (UnsafePointer<cfk_quadrature>) -> Void) {
@@ -154,17 +167,22 @@ struct LeafContributions: Sendable {
         }
     }
 
-    private func fillTable<Number>(
+    private func players(of leaf: cfk_leaf) -> ArraySlice<UInt32> {
+        paths.pathPlayers[Int(leaf.first_player)..<Int(leaf.first_player + leaf.player_count)]
+    }
+
+    private func fillTable<Number: ContributionNumber>(
         _ leaf: Int, of kernelPaths: UnsafePointer<cfk_paths>, scale: Double, _ work: Workspace<Number>,
         to table: UnsafeMutablePointer<Number>
     ) {
-        let playerCount = Int(paths.leaves[leaf].player_count)
-        let count = max(16, 1 << playerCount)
-        rule(playerCount) { rule in
+        let players = players(of: paths.leaves[leaf])
+        let count = max(16, 1 << players.count)
+        rule(players.count) { rule in
             cfk_fill_contributions(
                 instructions.code, kernelPaths, leaf, rule, masks, masks.count / 2, count, work.contributions, count)
-            Number.store(
-                work.contributions, count: playerCount * count, scale: scale, instructions: instructions, to: table)
+            Number.fill(
+                table, from: work.contributions, count: count, scale: scale, players: players, wide: work.wide,
+                instructions: instructions)
         }
     }
 
@@ -172,17 +190,16 @@ struct LeafContributions: Sendable {
     private func add<Number: ContributionNumber>(
         _ leaf: Int, of kernelPaths: UnsafePointer<cfk_paths>, block: Int, scale: Double, _ work: Workspace<Number>
     ) {
-        let (rows, own) = (Self.blockRows, paths.leaves[leaf])
-        rule(Int(own.player_count)) { rule in
+        let (rows, players) = (Self.blockRows, players(of: paths.leaves[leaf]))
+        rule(players.count) { rule in
             cfk_fill_masks(instructions.code, kernelPaths, leaf, work.bins + block * work.binsEach, work.masks)
             cfk_fill_contributions(
                 instructions.code, kernelPaths, leaf, rule, work.masks, rows, rows, work.contributions, rows)
-            Number.store(
-                work.contributions, count: Int(own.player_count) * rows, scale: scale, instructions: instructions,
-                to: work.tables)
-            for position in 0..<Int(own.player_count) {
-                let player = Int(paths.pathPlayers[Int(own.first_player) + position])
-                let sums = work.sums + player * work.stride + block * rows
+            Number.fill(
+                work.tables, from: work.contributions, count: rows, scale: scale, players: players,
+                wide: .none(playerCount: paths.players.count), instructions: instructions)
+            for (position, player) in players.enumerated() {
+                let sums = work.sums + block * work.sumsEach + Int(player) * rows
                 for row in 0..<rows { Number.add(work.tables[position * rows + row], to: &sums[row]) }
             }
         }

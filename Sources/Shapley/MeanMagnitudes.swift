@@ -77,10 +77,12 @@ public struct MeanMagnitudes: Sendable {
         result.addRows(try leaves.paths.rowCount(of: rows))
         let playerCount = leaves.paths.players.count
         rows.withUnsafeBufferPointer { rows in
-            leaves.forEachSum(of: rows, scale: 1 / resolution) { index, own, sums, stride in
+            leaves.forEachSum(of: rows, scale: 1 / resolution) { index, own, sums in
                 for player in 0..<playerCount {
                     result.add(
-                        cfk_sum_of_magnitudes(leaves.instructions.code, sums + player * stride, own.count),
+                        cfk_sum_of_magnitudes(
+                            leaves.instructions.code, sums + player * LeafContributions.blockRows,
+                            own.count),
                         at: index * playerCount + player)
                 }
             }
@@ -99,10 +101,12 @@ public struct MeanMagnitudes: Sendable {
         let rowSize = leaves.paths.classCount * playerCount
         var units = [Int32](repeating: 0, count: try leaves.paths.rowCount(of: rows) * rowSize)
         rows.withUnsafeBufferPointer { rows in
-            leaves.forEachSum(of: rows, scale: 1 / resolution) { index, own, sums, stride in
+            leaves.forEachSum(of: rows, scale: 1 / resolution) { index, own, sums in
                 for (position, row) in own.enumerated() {
                     for player in 0..<playerCount {
-                        units[row * rowSize + index * playerCount + player] = sums[player * stride + position]
+                        units[row * rowSize + index * playerCount + player] =
+                            sums[
+                                player * LeafContributions.blockRows + position]
                     }
                 }
             }

@@ -1,3 +1,4 @@
+import CForestKernels
 import Dispatch
 import Synchronization
 import Testing
@@ -113,6 +114,30 @@ struct KernelTests {
                 #expect(try kernel.units(rows: rows) == units, "\(instructions), \(mostTabulated)")
                 #expect(try kernel.sums(rows: rows) == portable.sums(rows: rows))
             }
+        }
+    }
+
+    @Test("tables of two-byte masks and of any number of players", arguments: [12, 20, 40, 70])
+    func largeTables(playerCount: Int) throws {
+        let random = try RandomForest(
+            seed: 1, columnsOf: Array(repeating: 1, count: playerCount), classCount: 1, leaves: [60, 40])
+        // As many rows as the largest table has masks, and a block that is not full.
+        let (forest, players, rows) = (random.forest, random.players, random.rows(4_100))
+        let lengths = Set(try LeafPaths(forest, players: players).leaves.map(\.player_count))
+        #expect(lengths.isSuperset(of: [3, 4, 5, 6, 7, 8, 9, 10]))
+        let exact = try GroupedShapley(forest: forest, players: players, instructions: .portable, mostTabulated: 0)
+            .values(rows: rows)
+        let kernel = try MeanMagnitudes(forest: forest, players: players, instructions: .portable, mostTabulated: 0)
+        let units = try kernel.units(rows: rows)
+        for (unit, value) in zip(units, exact) where abs(Double(unit) * kernel.resolution - value) > 2e-7 {
+            Issue.record("\(unit) units are not \(value)")
+        }
+        for instructions in Instructions.available {
+            let values = try GroupedShapley(forest: forest, players: players, instructions: instructions)
+                .values(rows: rows)
+            #expect(values == exact, "\(instructions)")
+            let other = try MeanMagnitudes(forest: forest, players: players, instructions: instructions)
+            #expect(try other.units(rows: rows) == units, "\(instructions)")
         }
     }
 

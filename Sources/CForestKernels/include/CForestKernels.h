@@ -93,19 +93,40 @@ void cfk_round(
     enum cfk_instructions instructions, const double *_Nonnull values, size_t count, double scale,
     int32_t *_Nonnull rounded);
 
-/// Adds consecutive leaves' contributions, looked up by mask, to a block's `sums[player * sum_stride + row]`.
+/// How the sums of many players are kept for leaves with many players: row by row, so that one mask adds all of them.
+struct cfk_wide {
+    /// The fewest players of a leaf whose table is wide.
+    size_t least_players;
+    /// Numbers for each row, a multiple of 16 and at least `player_count`.
+    size_t width;
+    /// Players in the game. Their wide sums follow the others, `player_count * CFK_ROWS` of them.
+    size_t player_count;
+};
+
+/// Adds consecutive leaves' contributions, looked up by mask, to a block's sums.
 ///
-/// The contribution of player j of leaf `first + i` for mask m is `tables[starts[i] + j * max(16, 2^g) + m]`.
+/// The contribution of player j of leaf `first + i` for mask m is `tables[starts[i] + j * max(16, 2^g) + m]`, and is
+/// added to `sums[player * CFK_ROWS + row]`. Where the table is wide, it has `width` numbers for each mask, one for each
+/// player in the game, which are added to the row's wide sums.
 void cfk_add_fixed(
     enum cfk_instructions instructions, const struct cfk_paths *_Nonnull paths, size_t first, size_t count,
     const int32_t *_Nonnull tables, const uint32_t *_Nonnull starts, const uint8_t *_Nonnull bins,
-    int32_t *_Nonnull sums, size_t sum_stride);
+    struct cfk_wide wide, int32_t *_Nonnull sums);
 
-/// The same in double precision; leaves are added in their order.
+/// Makes a wide table of the contributions of a leaf's players, `values[j * stride + m]` for `count` masks, in fixed
+/// point as by `cfk_round`.
+void cfk_round_wide(
+    enum cfk_instructions instructions, const double *_Nonnull values, size_t stride, size_t count, double scale,
+    const uint32_t *_Nonnull players, size_t player_count, size_t width, int32_t *_Nonnull table);
+
+/// Adds a block's wide sums to its others.
+void cfk_add_wide_sums(struct cfk_wide wide, int32_t *_Nonnull sums);
+
+/// Adds contributions in double precision, leaves in their order, none of them wide.
 void cfk_add_double(
     enum cfk_instructions instructions, const struct cfk_paths *_Nonnull paths, size_t first, size_t count,
     const double *_Nonnull tables, const uint32_t *_Nonnull starts, const uint8_t *_Nonnull bins,
-    double *_Nonnull sums, size_t sum_stride);
+    double *_Nonnull sums);
 
 /// The sum of the magnitudes of some numbers.
 int64_t cfk_sum_of_magnitudes(
