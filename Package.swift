@@ -50,6 +50,7 @@ let package = Package(
         .executable(name: "registry-node", targets: ["registry-node"]),
         .executable(name: "evaluation-benchmark", targets: ["evaluation-benchmark"]),
         .executable(name: "scoring-benchmark", targets: ["scoring-benchmark"]),
+        .executable(name: "shapley-benchmark", targets: ["shapley-benchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -69,7 +70,7 @@ let package = Package(
         library("EnsembleModel", [.crypto]),
         .target(name: "CForestKernels"),
         library("Forest", ["CForestKernels", "EnsembleModel"]),
-        library("Shapley", ["EnsembleModel", "Forest"]),
+        library("Shapley", ["CForestKernels", "EnsembleModel", "Forest"]),
         .target(name: "CLightGBM", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         library("Boosting", ["CLightGBM", "EnsembleModel", "Forest"]),
         library("Evaluation", ["Boosting", "EnsembleModel", "Forest", "Shapley"]),
@@ -136,13 +137,14 @@ let package = Package(
         program("registry", ["RegistryCommands"]),
         program("evaluation-benchmark", ["Boosting", "EnsembleModel", "Evaluation"]),
         program("scoring-benchmark", ["Forest"]),
+        program("shapley-benchmark", ["Forest", "Shapley"]),
         program("registry-node", ["DaemonProgram", "ServingNode", .argumentParser, .logging]),
 
         // Tests.
         library("RegistryTesting", ["EnsembleModel", "Postgres", "PostgresCluster", .logging]),
         tests("EnsembleModelTests", ["EnsembleModel"]),
         tests("ForestTests", ["Boosting", "Forest", "RegistryTesting"]),
-        tests("ShapleyTests", ["Boosting", "Shapley", "RegistryTesting"]),
+        tests("ShapleyTests", ["Boosting", "CForestKernels", "Shapley", "RegistryTesting"]),
         tests("BoostingTests", ["Boosting", "RegistryTesting"]),
         tests("IngestTests", ["CZlib", "Ingest", "RegistryTesting"]),
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),

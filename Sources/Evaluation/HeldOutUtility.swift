@@ -9,7 +9,7 @@ struct HeldOutUtility {
     /// SAGE is computed on the first so many open rows by id of each fold.
     static let sageRowsPerFold = 400
 
-    private static let blockRows = 512
+    private static let blockRows = 4096
 
     private let inputs: Inputs
     private let members: [ModelVersionID]

@@ -27,7 +27,7 @@ extension Tree {
 
 extension Tree.MissingRule {
     /// Values of smaller or equal magnitude are zero to LightGBM: its `kZeroThreshold`, a 32-bit constant.
-    @usableFromInline static let zeroMagnitude = Double(1e-35 as Float)
+    public static let zeroMagnitude = Double(1e-35 as Float)
 
     /// Whether a node sends a value to its left child: LightGBM's `NumericalDecision`.
     @inlinable @inline(__always)

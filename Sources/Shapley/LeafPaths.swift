@@ -1,43 +1,33 @@
+import CForestKernels
 import Forest
 
-/// A forest seen from its leaves: each leaf with the players on its path, their cover ratios and their conditions.
+/// A forest seen from its leaves: each leaf with the players on its path, their cover ratios and their tests.
 ///
 /// With the path-dependent value function a leaf of value w adds to v(S) `w * product over players j on its path of (j
-/// in S ? [all of j's conditions hold] : product of j's cover ratios)`, which is TreeSHAP's own form (Lundberg et al.
-/// 2020, algorithm 2) with the player in place of the feature. All that a row contributes is therefore one bit for each
+/// in S ? [all of j's tests hold] : product of j's cover ratios)`, which is TreeSHAP's own form (Lundberg et al. 2020,
+/// algorithm 2) with the player in place of the feature. All that a row contributes is therefore one bit for each
 /// player of each leaf: its *mask*.
 struct LeafPaths: Sendable {
-    /// A leaf; its players and cover ratios, and its conditions, are ranges of the flat arrays.
-    struct Leaf: Sendable {
-        let classIndex: Int
-        let value: Double
-        let firstPlayer: Int
-        let playerCount: Int
-        let firstCondition: Int
-        let endCondition: Int
-    }
-
-    /// A leaf is reached only if the row goes left (or right) at a node.
-    struct Condition: Sendable {
-        let node: Int
-        let left: Bool
-        /// The bit of the condition's player in the leaf's mask.
-        let bit: Int
-    }
-
+    /// The longest path's number of players decides the size of what is computed for a leaf.
+    private(set) var longest = 0
     let classCount: Int
     let columnCount: Int
     let players: Players
-    private(set) var splits: [Split] = []
-    private(set) var leaves: [Leaf] = []
-    private(set) var conditions: [Condition] = []
+    let columns: BinnedColumns
+    /// Leaves class by class, in the order of the trees.
+    private(set) var leaves: [cfk_leaf] = []
+    /// Where each class's leaves start, and the end of the last one's.
+    private(set) var classStarts = [0]
     /// Players of the leaves' paths, ascending within a leaf.
-    private(set) var pathPlayers: [Int] = []
-    /// For each of ``pathPlayers``, the share of training rows that pass all its conditions by cover: TreeSHAP's "zero
+    private(set) var pathPlayers: [UInt32] = []
+    /// For each of ``pathPlayers``, the share of training rows that pass all its tests by cover: TreeSHAP's "zero
     /// fraction".
     private(set) var coverRatios: [Double] = []
-    /// The longest list of players of a leaf.
-    private(set) var deepest = 0
+    /// Where the tests of each of ``pathPlayers`` start, and the end of the last one's.
+    private(set) var testStarts: [UInt32] = [0]
+    private(set) var tests: [cfk_test] = []
+    /// v of the empty coalition for each class.
+    private(set) var base: [Double] = []
 
     /// - Throws: ``ShapleyError`` with code `invalidPlayers` when the players' columns are not the forest's.
     init(_ forest: Forest, players: Players) throws(ShapleyError) {
@@ -49,49 +39,66 @@ struct LeafPaths: Sendable {
         classCount = forest.classCount
         columnCount = forest.featureCount
         self.players = players
-        for (index, tree) in forest.trees.enumerated() {
-            let firstNode = splits.count
-            splits += tree.splitFeatures.indices.map(tree.split)
-            descend(
-                tree, from: tree.nodeCount > 0 ? 0 : -1, firstNode: firstNode, classIndex: index % forest.classCount,
-                path: [])
+        columns = BinnedColumns(of: forest.trees.lazy.flatMap { tree in (0..<tree.nodeCount).lazy.map(tree.split) })
+        for index in 0..<forest.classCount {
+            base.append(0)
+            for position in stride(from: index, to: forest.trees.count, by: forest.classCount) {
+                let tree = forest.trees[position]
+                descend(tree, from: tree.nodeCount > 0 ? 0 : -1, path: [])
+            }
+            classStarts.append(leaves.count)
         }
     }
 
     private struct Step {
-        let node: Int
-        let left: Bool
         let player: Int
         let coverRatio: Double
+        let test: cfk_test
     }
 
     /// Visits a child: a node, or a leaf when it is negative.
-    private mutating func descend(_ tree: Tree, from child: Int, firstNode: Int, classIndex: Int, path: [Step]) {
-        guard child >= 0 else { return addLeaf(value: tree.leafValues[~child], classIndex: classIndex, path: path) }
-        let player = players.ofColumn[tree.splitFeatures[child]]
+    private mutating func descend(_ tree: Tree, from child: Int, path: [Step]) {
+        guard child >= 0 else { return addLeaf(value: tree.leafValues[~child], path: path) }
+        let split = tree.split(at: child)
         for (next, left) in [(tree.leftChildren[child], true), (tree.rightChildren[child], false)] {
+            guard let test = columns.test(split, left: left) else { continue }
             let cover = next >= 0 ? tree.internalCounts[next] : tree.leafCounts[~next]
             let ratio = Double(cover) / Double(tree.internalCounts[child])
-            let step = Step(node: firstNode + child, left: left, player: player, coverRatio: ratio)
-            descend(tree, from: next, firstNode: firstNode, classIndex: classIndex, path: path + [step])
+            let step = Step(player: players.ofColumn[split.column], coverRatio: ratio, test: test)
+            descend(tree, from: next, path: path + [step])
         }
     }
 
-    private mutating func addLeaf(value: Double, classIndex: Int, path: [Step]) {
-        let distinct = Set(path.map(\.player)).sorted()
+    private mutating func addLeaf(value: Double, path: [Step]) {
         let firstPlayer = pathPlayers.count
-        let firstCondition = conditions.count
-        for (bit, player) in distinct.enumerated() {
+        var weight = value
+        for player in Set(path.map(\.player)).sorted() {
             let own = path.filter { $0.player == player }
-            pathPlayers.append(player)
-            coverRatios.append(own.reduce(1) { $0 * $1.coverRatio })
-            conditions += own.map { Condition(node: $0.node, left: $0.left, bit: 1 << bit) }
+            let ratio = own.reduce(1) { $0 * $1.coverRatio }
+            pathPlayers.append(UInt32(player))
+            coverRatios.append(ratio)
+            weight *= ratio
+            let first = tests.count
+            for step in own { add(step.test, after: first) }
+            testStarts.append(UInt32(tests.count))
         }
-        deepest = max(deepest, distinct.count)
+        base[base.count - 1] += weight
+        longest = max(longest, pathPlayers.count - firstPlayer)
         leaves.append(
-            Leaf(
-                classIndex: classIndex, value: value, firstPlayer: firstPlayer, playerCount: distinct.count,
-                firstCondition: firstCondition, endCondition: conditions.count))
+            cfk_leaf(
+                value: value, first_player: UInt32(firstPlayer), player_count: UInt32(pathPlayers.count - firstPlayer)))
+    }
+
+    /// Adds a test, in one with another of the same player and column where they can both hold.
+    private mutating func add(_ test: cfk_test, after first: Int) {
+        for index in first..<tests.count where tests[index].column == test.column {
+            let low = max(tests[index].low, test.low)
+            let high = min(tests[index].low + tests[index].width, test.low + test.width)
+            guard low <= high else { continue }
+            tests[index] = cfk_test(column: test.column, low: low, width: high - low)
+            return
+        }
+        tests.append(test)
     }
 
     /// Number of rows in a block of N x D values.
@@ -104,41 +111,21 @@ struct LeafPaths: Sendable {
         return rows.count / columnCount
     }
 
-    /// Calls `body` with every row's masks, one for each leaf: bit j is set when all conditions of the leaf's player j
-    /// hold.
-    func forEachRow(of rows: [Double], _ body: (_ row: Int, _ masks: UnsafePointer<Int>) -> Void) throws(ShapleyError) {
-        let rowCount = try rowCount(of: rows)
-        let goesLeft = UnsafeMutablePointer<Bool>.allocate(capacity: splits.count)
-        let masks = UnsafeMutablePointer<Int>.allocate(capacity: leaves.count)
-        defer {
-            goesLeft.deallocate()
-            masks.deallocate()
-        }
-        for row in 0..<rowCount {
-            for (position, split) in splits.enumerated() {
-                goesLeft[position] = split.goesLeft(rows[row * columnCount + split.column])
-            }
-            fillMasks(masks, goesLeft: goesLeft)
-            body(row, masks)
-        }
-    }
-
-    /// The hot loop: plain `while` over unsafe pointers, because iterators cost ten times as much in debug builds.
-    private func fillMasks(_ masks: UnsafeMutablePointer<Int>, goesLeft: UnsafePointer<Bool>) {
+    /// Calls `body` with the leaves as the kernels take them.
+    func withKernelPaths(_ body: (UnsafePointer<cfk_paths>) -> Void) {
         leaves.withUnsafeBufferPointer { leaves in
-            conditions.withUnsafeBufferPointer { conditions in
-                var index = 0
-                while index < leaves.count {
-                    let leaf = leaves[index]
-                    var mask = (1 << leaf.playerCount) - 1
-                    var position = leaf.firstCondition
-                    while position < leaf.endCondition {
-                        let condition = conditions[position]
-                        if goesLeft[condition.node] != condition.left { mask &= ~condition.bit }
-                        position += 1
+            pathPlayers.withUnsafeBufferPointer { players in
+                coverRatios.withUnsafeBufferPointer { ratios in
+                    testStarts.withUnsafeBufferPointer { starts in
+                        tests.withUnsafeBufferPointer { tests in
+                            // Without leaves there is nothing to do.
+                            guard let leaves = leaves.baseAddress, let starts = starts.baseAddress else { return }
+                            var paths = cfk_paths(
+                                leaves: leaves, players: players.baseAddress, cover_ratios: ratios.baseAddress,
+                                test_starts: starts, tests: tests.baseAddress)
+                            withUnsafePointer(to: &paths, body)
+                        }
                     }
-                    masks[index] = mask
-                    index += 1
                 }
             }
         }

@@ -1,123 +1,78 @@
-public import Forest
+import CForestKernels
+import Forest
 
 /// The path-dependent value function of a forest: the raw scores when only a coalition's columns are known.
 ///
 /// A split on a known column is followed; a split on an unknown one is averaged over both sides by cover.
-public struct PathDependentValue: Sendable {
-    /// Most players: 2^M x K values are held for a row.
-    public static let maximumPlayers = 16
+struct PathDependentValue: Sendable {
+    /// Most players: 2^M x K values are held for eight rows.
+    static let maximumPlayers = 16
 
-    /// Number of players, M.
-    public var playerCount: Int { paths.players.count }
-    /// Number of classes, K.
-    public var classCount: Int { paths.classCount }
+    /// Rows whose values are computed together.
+    static let lanes = Int(CFK_LANES)
 
-    private let paths: LeafPaths
-    /// For each leaf, the coalition of each subset of its players: leaf i's start at `subsetStarts[i]`.
-    private let subsets: [Int]
-    private let subsetStarts: [Int]
+    var playerCount: Int { masks.paths.players.count }
+    var classCount: Int { masks.paths.classCount }
+    var instructions: Instructions { masks.instructions }
 
-    /// Prepares a forest.
-    ///
+    private let masks: LeafMasks
+    /// For each leaf, the coalition of each subset of its players: leaf i's start at `coalitionStarts[i]`.
+    private let coalitions: [UInt16]
+    private let coalitionStarts: [UInt32]
+
     /// - Throws: ``ShapleyError`` with code `invalidPlayers` when the players' columns are not the forest's,
     ///   `tooManyPlayers` above ``maximumPlayers``.
-    public init(forest: Forest, players: Players) throws(ShapleyError) {
+    init(forest: Forest, players: Players, instructions: Instructions = .widest) throws(ShapleyError) {
         guard players.count <= Self.maximumPlayers else {
             throw ShapleyError(
                 .tooManyPlayers,
                 "all coalitions of \(players.count) players are too many; the most is \(Self.maximumPlayers)")
         }
-        paths = try LeafPaths(forest, players: players)
-        var subsets: [Int] = []
-        subsetStarts = paths.leaves.map { [paths] leaf in
-            let start = subsets.count
-            subsets.append(0)
-            for player in paths.pathPlayers[leaf.firstPlayer..<leaf.firstPlayer + leaf.playerCount] {
-                subsets += subsets[start...].map { $0 | 1 << player }
+        let paths = try LeafPaths(forest, players: players)
+        masks = LeafMasks(paths: paths, instructions: instructions)
+        var coalitions: [UInt16] = []
+        coalitionStarts = paths.leaves.map { leaf in
+            let start = coalitions.count
+            coalitions.append(0)
+            for position in 0..<Int(leaf.player_count) {
+                let player = paths.pathPlayers[Int(leaf.first_player) + position]
+                coalitions += coalitions[start...].map { $0 | 1 << player }
             }
-            return start
+            return UInt32(start)
         }
-        self.subsets = subsets
+        self.coalitions = coalitions
     }
 
-    /// Calls `body` with each row's values of all coalitions.
-    ///
-    /// Per leaf the product over its players of `z_j + [j in S] (o_j - z_j)` is expanded into one coefficient for each
-    /// subset T of them, which counts for every S that contains T; summing over subsets at the end is one zeta
-    /// transform a row.
+    /// Calls `body` with the values of all coalitions for eight rows at a time.
     ///
     /// - Parameters:
     ///   - rows: N x D column values; NaN is missing and follows each split's own rule.
-    ///   - body: gets the row's number and K x 2^M values, class by class; bit i of a coalition's index is player i.
-    ///     The buffer is valid during the call only.
+    ///   - body: gets the numbers of up to eight rows and K x 2^M x 8 values, class by class, coalition by coalition,
+    ///     row by row; bit i of a coalition's index is player i. The buffer is valid during the call only.
     /// - Throws: ``ShapleyError`` with code `invalidShape` when `rows` is not whole rows.
-    public func forEachRow(
-        of rows: [Double], _ body: (_ row: Int, _ values: UnsafeMutableBufferPointer<Double>) -> Void
+    func forEachEight(
+        of rows: [Double], _ body: (_ rows: Range<Int>, _ values: UnsafeMutablePointer<Double>) -> Void
     ) throws(ShapleyError) {
-        let coalitionCount = 1 << playerCount
-        let values = UnsafeMutableBufferPointer<Double>.allocate(capacity: classCount * coalitionCount)
-        let scratch = UnsafeMutablePointer<Double>.allocate(capacity: 1 << paths.deepest)
+        let valuesEach = Self.lanes << playerCount
+        let values = UnsafeMutablePointer<Double>.allocate(capacity: classCount * valuesEach)
+        let scratch = UnsafeMutablePointer<Double>.allocate(capacity: Self.lanes << masks.paths.longest)
+        values.initialize(repeating: 0, count: classCount * valuesEach)
         defer {
             values.deallocate()
             scratch.deallocate()
         }
-        try paths.forEachRow(of: rows) { row, masks in
-            values.update(repeating: 0)
-            addCoefficients(masks, to: values, scratch: scratch)
-            for start in stride(from: 0, to: values.count, by: coalitionCount) {
-                sumOverSubsets(values.extracting(start..<start + coalitionCount))
-            }
-            body(row, values)
-        }
-    }
-
-    private func addCoefficients(
-        _ masks: UnsafePointer<Int>, to values: UnsafeMutableBufferPointer<Double>,
-        scratch: UnsafeMutablePointer<Double>
-    ) {
-        paths.leaves.withUnsafeBufferPointer { leaves in
-            paths.coverRatios.withUnsafeBufferPointer { coverRatios in
-                subsets.withUnsafeBufferPointer { subsets in
-                    var index = 0
-                    while index < leaves.count {
-                        let leaf = leaves[index]
-                        var size = 1
-                        scratch[0] = leaf.value
-                        var player = 0
-                        while player < leaf.playerCount {
-                            let ratio = coverRatios[leaf.firstPlayer + player]
-                            let gain = Double(masks[index] >> player & 1) - ratio
-                            var subset = 0
-                            while subset < size {
-                                scratch[size + subset] = scratch[subset] * gain
-                                scratch[subset] *= ratio
-                                subset += 1
-                            }
-                            size *= 2
-                            player += 1
-                        }
-                        let first = leaf.classIndex << playerCount
-                        let start = subsetStarts[index]
-                        var subset = 0
-                        while subset < size {
-                            values[first | subsets[start + subset]] += scratch[subset]
-                            subset += 1
-                        }
-                        index += 1
-                    }
+        try masks.forEachBlock(of: rows) { block, kernelPaths, kernelMasks in
+            for first in stride(from: block.lowerBound, to: block.upperBound, by: Self.lanes) {
+                values.update(repeating: 0, count: classCount * valuesEach)
+                for index in 0..<classCount {
+                    let (leaves, next) = (masks.paths.classStarts[index], masks.paths.classStarts[index + 1])
+                    let own = values + index * valuesEach
+                    cfk_add_coefficients(
+                        instructions.code, kernelPaths, leaves, next - leaves, kernelMasks, first - block.lowerBound,
+                        coalitions, coalitionStarts, scratch, own)
+                    cfk_sum_over_subsets(instructions.code, playerCount, own)
                 }
-            }
-        }
-    }
-
-    /// The zeta transform: every entry becomes the sum of the entries of its subsets.
-    private func sumOverSubsets(_ values: UnsafeMutableBufferPointer<Double>) {
-        for player in 0..<playerCount {
-            let bit = 1 << player
-            var coalition = 0
-            while coalition < values.count {
-                if coalition & bit != 0 { values[coalition] += values[coalition ^ bit] }
-                coalition += 1
+                body(first..<min(first + Self.lanes, block.upperBound), values)
             }
         }
     }

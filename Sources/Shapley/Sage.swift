@@ -1,3 +1,4 @@
+import CForestKernels
 public import Forest
 import Foundation
 
@@ -16,13 +17,16 @@ public struct Sage: Sendable {
 
     private enum Game {
         case exact(PathDependentValue)
-        case sampled(LeafPaths)
+        case sampled(LeafMasks)
     }
 
-    private static let pairsPerRow = 8
+    private static let orders = Int(CFK_ORDERS)
     private static let clip = 1e-7
+    private static let lowest = log(clip)
+    private static let highest = log(1 - clip)
 
     private let game: Game
+    private let instructions: Instructions
     private let classCount: Int
     private let columnCount: Int
     private let playerCount: Int
@@ -34,11 +38,14 @@ public struct Sage: Sendable {
         try self.init(forest: forest, players: players, exactPlayers: Self.exactPlayers)
     }
 
-    init(forest: Forest, players: Players, exactPlayers: Int) throws(ShapleyError) {
+    init(
+        forest: Forest, players: Players, exactPlayers: Int = Self.exactPlayers, instructions: Instructions = .widest
+    ) throws(ShapleyError) {
         game =
             players.count <= exactPlayers
-            ? .exact(try PathDependentValue(forest: forest, players: players))
-            : .sampled(try LeafPaths(forest, players: players))
+            ? .exact(try PathDependentValue(forest: forest, players: players, instructions: instructions))
+            : .sampled(LeafMasks(paths: try LeafPaths(forest, players: players), instructions: instructions))
+        self.instructions = instructions
         classCount = forest.classCount
         columnCount = forest.featureCount
         playerCount = players.count
@@ -57,99 +64,92 @@ public struct Sage: Sendable {
             throw ShapleyError(
                 .invalidShape, "give one label below \(classCount) for every row of \(columnCount) columns")
         }
-        var result: [Double] = []
-        result.reserveCapacity(labels.count * playerCount)
+        var result = [Double](repeating: 0, count: labels.count * playerCount)
         switch game {
-        case .exact(let value):
-            let weights = ShapleyWeights(playerCount: playerCount).values
-            let gains = UnsafeMutableBufferPointer<Double>.allocate(capacity: 1 << playerCount)
-            defer { gains.deallocate() }
-            try value.forEachRow(of: rows) { row, scores in
-                for coalition in gains.indices {
-                    gains[coalition] = logLikelihood(scores, first: coalition, stride: gains.count, label: labels[row])
-                }
-                var values = [Double](repeating: 0, count: playerCount)
-                addShapleyValues(UnsafeBufferPointer(gains), weights: weights, to: &values)
-                result += values
-            }
-        case .sampled(let paths):
-            try paths.forEachRow(of: rows) { row, masks in
-                result += sampledValues(paths, masks: masks, label: labels[row], seed: firstRow + row)
-            }
+        case .exact(let value): try play(value, rows: rows, labels: labels, result: &result)
+        case .sampled(let masks): try sample(masks, rows: rows, labels: labels, firstRow: firstRow, result: &result)
         }
         return result
     }
 
-    /// ln of the clipped softmax probability of the label; scores of class k are at `first + k * stride`.
-    private func logLikelihood(
-        _ scores: UnsafeMutableBufferPointer<Double>, first: Int, stride: Int, label: Int
-    ) -> Double {
-        var highest = -Double.infinity
-        var position = first
-        for _ in 0..<classCount {
-            if scores[position] > highest { highest = scores[position] }
-            position += stride
-        }
-        var sum = 0.0
-        position = first
-        for _ in 0..<classCount {
-            sum += exp(scores[position] - highest)
-            position += stride
-        }
-        let probability = exp(scores[first + label * stride] - highest) / sum
-        return log(min(max(probability, Self.clip), 1 - Self.clip))
+    private func fillGains(
+        _ gains: UnsafeMutablePointer<Double>, scores: UnsafePointer<Double>, count: Int, labels: [Int64]
+    ) {
+        cfk_fill_log_likelihoods(
+            instructions.code, scores, classCount, count, count, labels, Self.lowest, Self.highest, gains)
     }
 
-    private func sampledValues(_ paths: LeafPaths, masks: UnsafePointer<Int>, label: Int, seed: Int) -> [Double] {
-        var generator = SplitMix64(seed: seed)
-        var values = [Double](repeating: 0, count: playerCount)
-        for _ in 0..<Self.pairsPerRow {
-            let order = generator.order(of: playerCount)
-            for order in [order, order.reversed()] {
-                let gains = prefixGains(paths, masks: masks, order: order, label: label)
-                for (position, player) in order.enumerated() {
-                    values[player] += gains[position + 1] - gains[position]
+    private func play(
+        _ value: PathDependentValue, rows: [Double], labels: [Int], result: inout [Double]
+    ) throws(ShapleyError) {
+        let (lanes, count) = (PathDependentValue.lanes, PathDependentValue.lanes << playerCount)
+        let weights = ShapleyWeights(playerCount: playerCount).values
+        let gains = UnsafeMutablePointer<Double>.allocate(capacity: count)
+        defer { gains.deallocate() }
+        var values = [Double](repeating: 0, count: playerCount * lanes)
+        try value.forEachEight(of: rows) { own, scores in
+            // Lanes without a row play for class 0 and are not looked at.
+            let ownLabels = (0..<lanes).map { $0 < own.count ? Int64(labels[own.lowerBound + $0]) : 0 }
+            fillGains(gains, scores: scores, count: count, labels: ownLabels)
+            cfk_fill_shapley_values(instructions.code, playerCount, weights, gains, &values)
+            for (lane, row) in own.enumerated() {
+                for player in 0..<playerCount { result[row * playerCount + player] = values[player * lanes + lane] }
+            }
+        }
+    }
+
+    private func sample(
+        _ masks: LeafMasks, rows: [Double], labels: [Int], firstRow: Int, result: inout [Double]
+    ) throws(ShapleyError) {
+        let (orders, paths) = (Self.orders, masks.paths)
+        let count = (playerCount + 1) * orders
+        let scores = UnsafeMutablePointer<Double>.allocate(capacity: classCount * count)
+        let gains = UnsafeMutablePointer<Double>.allocate(capacity: count)
+        scores.initialize(repeating: 0, count: classCount * count)
+        gains.initialize(repeating: 0, count: count)
+        defer {
+            scores.deallocate()
+            gains.deallocate()
+        }
+        try masks.forEachBlock(of: rows) { block, kernelPaths, kernelMasks in
+            for (position, row) in block.enumerated() {
+                let arrivals = arrivals(seed: firstRow + row)
+                for index in 0..<classCount {
+                    let own = scores + index * count
+                    let (leaves, next) = (paths.classStarts[index], paths.classStarts[index + 1])
+                    // Nobody has arrived; then what each arrival changes.
+                    own.update(repeating: paths.base[index], count: orders)
+                    (own + orders).update(repeating: 0, count: count - orders)
+                    cfk_add_arrivals(
+                        instructions.code, kernelPaths, leaves, next - leaves, kernelMasks, position, arrivals,
+                        own + orders)
+                    for score in orders..<count { own[score] += own[score - orders] }
+                }
+                let label = [Int64](repeating: Int64(labels[row]), count: Int(CFK_LANES))
+                fillGains(gains, scores: scores, count: count, labels: label)
+                for player in 0..<playerCount {
+                    var sum = 0.0
+                    for order in 0..<orders {
+                        let place = Int(arrivals[player * orders + order]) * orders + order
+                        sum += gains[place + orders] - gains[place]
+                    }
+                    result[row * playerCount + player] = sum / Double(orders)
                 }
             }
         }
-        return values.map { $0 / Double(2 * Self.pairsPerRow) }
     }
 
-    /// v of the first 0, 1, ... M players of an order.
-    ///
-    /// As players arrive, a leaf's term loses their cover ratios one by one, and becomes nothing once one of them
-    /// fails. So every leaf changes the score at as many places as it has players, and one running sum over the order
-    /// gives all M + 1 values.
-    private func prefixGains(_ paths: LeafPaths, masks: UnsafePointer<Int>, order: [Int], label: Int) -> [Double] {
-        var arrival = [Int](repeating: 0, count: playerCount)
-        for (position, player) in order.enumerated() { arrival[player] = position }
-        let scores = UnsafeMutableBufferPointer<Double>.allocate(capacity: (playerCount + 1) * classCount)
-        scores.initialize(repeating: 0)
-        defer { scores.deallocate() }
-        var path: [(arrival: Int, ratio: Double, holds: Bool)] = []
-        for (index, leaf) in paths.leaves.enumerated() {
-            path.removeAll(keepingCapacity: true)
-            for position in 0..<leaf.playerCount {
-                let player = paths.pathPlayers[leaf.firstPlayer + position]
-                path.append(
-                    (arrival[player], paths.coverRatios[leaf.firstPlayer + position], masks[index] >> position & 1 == 1)
-                )
+    /// For each player, how many arrive before in each order. Every second order is the reverse of the one before.
+    func arrivals(seed: Int) -> [Int64] {
+        var generator = SplitMix64(seed: seed)
+        var arrivals = [Int64](repeating: 0, count: playerCount * Self.orders)
+        for first in stride(from: 0, to: Self.orders, by: 2) {
+            for (position, player) in generator.order(of: playerCount).enumerated() {
+                arrivals[player * Self.orders + first] = Int64(position)
+                arrivals[player * Self.orders + first + 1] = Int64(playerCount - 1 - position)
             }
-            // Nobody has arrived: all ratios count. From the last arrival backwards, the term without the ratios of
-            // those arrived.
-            path.sort { $0.arrival > $1.arrival }
-            let failure = path.last { !$0.holds }?.arrival ?? playerCount
-            var term = leaf.value
-            for step in path {
-                let before = step.arrival <= failure ? term * step.ratio : 0
-                let after = step.arrival < failure ? term : 0
-                scores[(step.arrival + 1) * classCount + leaf.classIndex] += after - before
-                term *= step.ratio
-            }
-            scores[leaf.classIndex] += term
         }
-        for position in classCount..<scores.count { scores[position] += scores[position - classCount] }
-        return (0...playerCount).map { logLikelihood(scores, first: $0 * classCount, stride: 1, label: label) }
+        return arrivals
     }
 }
 

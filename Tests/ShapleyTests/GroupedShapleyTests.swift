@@ -30,14 +30,16 @@ struct GroupedShapleyTests {
     func coalitionValues(models: Int, leaves: Int) throws {
         let trained = try TrainedForest(models: models, leaves: leaves)
         var rowsSeen = 0
-        try PathDependentValue(forest: trained.forest, players: trained.players).forEachRow(of: trained.block(3)) {
-            row, values in
-            let expected = trained.values(row: row).flatMap(\.self)
-            #expect(expected.count == values.count)
-            for (value, other) in zip(values, expected) { #expect(abs(value - other) <= 1e-9) }
-            rowsSeen += 1
+        try PathDependentValue(forest: trained.forest, players: trained.players).forEachEight(of: trained.block(11)) {
+            rows, values in
+            for (lane, row) in rows.enumerated() {
+                for (position, expected) in trained.values(row: row).flatMap(\.self).enumerated() {
+                    #expect(abs(values[position * 8 + lane] - expected) <= 1e-9)
+                }
+                rowsSeen += 1
+            }
         }
-        #expect(rowsSeen == 3)
+        #expect(rowsSeen == 11)
     }
 
     @Test("sum with the base to the raw scores; a model that no tree splits on is worth nothing", arguments: sizes)

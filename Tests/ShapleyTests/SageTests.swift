@@ -1,5 +1,4 @@
 import EnsembleModel
-import Foundation
 import Testing
 
 @testable import Shapley
@@ -12,7 +11,7 @@ struct SageTests {
         let values = try Sage(forest: trained.forest, players: trained.players)
             .values(rows: trained.block(5), labels: Array(trained.labels.prefix(5)))
         for row in 0..<5 {
-            let expected = try shapleyValues(fromCoalitionValues: gains(trained, row: row), playerCount: 4)
+            let expected = try shapleyValues(fromCoalitionValues: trained.gains(row: row), playerCount: 4)
             for (value, other) in zip(values[row * 4..<(row + 1) * 4], expected) { #expect(abs(value - other) <= 1e-9) }
         }
     }
@@ -51,14 +50,5 @@ struct SageTests {
         let values = (0..<8).map { $0 & 1 == 1 && $0 & 6 != 0 ? 1.0 : 0 }
         let result = try shapleyValues(fromCoalitionValues: values, playerCount: 3)
         for (value, expected) in zip(result, [2.0 / 3, 1.0 / 6, 1.0 / 6]) { #expect(abs(value - expected) <= 1e-15) }
-    }
-
-    /// ln p_label of every coalition of a row.
-    private func gains(_ trained: TrainedForest, row: Int) -> [Double] {
-        let scores = trained.values(row: row)
-        return (0..<1 << trained.players.count).map { coalition in
-            let weights = scores.map { exp($0[coalition]) }
-            return log(weights[trained.labels[row]] / weights.reduce(0, +))
-        }
     }
 }

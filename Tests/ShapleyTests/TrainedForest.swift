@@ -54,36 +54,14 @@ struct TrainedForest {
     /// The first rows.
     func block(_ count: Int) -> [Double] { Array(rows.prefix(count * columnCount)) }
 
-    /// v of every coalition for every class of a row, by walking each tree once a coalition: the definition, as slow as
-    /// it is plain.
+    /// v of every coalition for every class of a row.
     func values(row: Int) -> [[Double]] {
-        let values = rows[row * columnCount..<(row + 1) * columnCount].map(\.self)
-        return (0..<forest.classCount).map { index in
-            (0..<1 << players.count).map { coalition in
-                stride(from: index, to: forest.trees.count, by: forest.classCount).reduce(0) {
-                    $0
-                        + expectation(
-                            forest.trees[$1], at: forest.trees[$1].nodeCount > 0 ? 0 : -1, values: values,
-                            coalition: coalition)
-                }
-            }
-        }
+        Oracle(forest: forest, players: players).values(Array(rows[row * columnCount..<(row + 1) * columnCount]))
     }
 
-    private func expectation(_ tree: Tree, at child: Int, values: [Double], coalition: Int) -> Double {
-        guard child >= 0 else { return tree.leafValues[-child - 1] }
-        let column = tree.splitFeatures[child]
-        func next(_ side: Int) -> Double { expectation(tree, at: side, values: values, coalition: coalition) }
-        func cover(_ side: Int) -> Double { Double(side >= 0 ? tree.internalCounts[side] : tree.leafCounts[-side - 1]) }
-        let (left, right) = (tree.leftChildren[child], tree.rightChildren[child])
-        guard coalition >> players.ofColumn[column] & 1 == 1 else {
-            return (cover(left) * next(left) + cover(right) * next(right)) / (cover(left) + cover(right))
-        }
-        var value = values[column]
-        var isMissing = value.isNaN && tree.missingRules[child] == .nan
-        if value.isNaN, !isMissing { value = 0 }
-        if tree.missingRules[child] == .zero, abs(value) < 1e-30 { isMissing = true }
-        let goesLeft = isMissing ? tree.defaultsLeft[child] : value <= tree.thresholds[child]
-        return next(goesLeft ? left : right)
+    /// ln p_label of every coalition of a row.
+    func gains(row: Int) -> [Double] {
+        Oracle(forest: forest, players: players)
+            .gains(Array(rows[row * columnCount..<(row + 1) * columnCount]), label: labels[row])
     }
 }
