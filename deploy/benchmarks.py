@@ -16,6 +16,7 @@ import time
 import lightgbm
 import numpy
 
+import shapley
 import simulation
 from main_job import DemoError, Registry, Server
 
@@ -331,7 +332,7 @@ def entry(case, ours, peer, peer_name, unit, higher_is_better, least=0.0):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=["ingest", "evaluation", "gate", "simulate"])
+    parser.add_argument("name", choices=["ingest", "evaluation", "gate", "shapley", "simulate"])
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rows")
     parser.add_argument("--models")
@@ -344,6 +345,8 @@ def main():
     try:
         if options.name == "simulate":
             entries = simulation.simulate(options, entry)
+        elif options.name == "shapley":
+            entries = shapley.shapley(options, work, simulated, measured, entry)
         else:
             entries = {"ingest": ingest, "evaluation": evaluation, "gate": gate}[options.name](options, work)
     except DemoError as error:
