@@ -17,6 +17,7 @@ import lightgbm
 import numpy
 
 import scoring
+import shapley
 import simulation
 from main_job import DemoError, Registry, Server
 
@@ -332,7 +333,7 @@ def entry(case, ours, peer, peer_name, unit, higher_is_better, least=0.0):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=["ingest", "evaluation", "gate", "scoring", "simulate"])
+    parser.add_argument("name", choices=["ingest", "evaluation", "gate", "scoring", "shapley", "simulate"])
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rows")
     parser.add_argument("--models")
@@ -347,6 +348,8 @@ def main():
             entries = simulation.simulate(options, entry)
         elif options.name == "scoring":
             entries = scoring.scoring(options, work, entry)
+        elif options.name == "shapley":
+            entries = shapley.shapley(options, work, simulated, measured, entry)
         else:
             entries = {"ingest": ingest, "evaluation": evaluation, "gate": gate}[options.name](options, work)
     except DemoError as error:

@@ -94,8 +94,9 @@ struct LeafContributions: Sendable {
         init(_ kernel: LeafContributions, rows: Int) {
             let longest = kernel.paths.longest
             binsEach = kernel.paths.columns.count * blockRows
-            wide = Number.wide(playerCount: kernel.paths.players.count, instructions: kernel.instructions)
-            sumsEach = (kernel.paths.players.count + wide.width) * blockRows
+            let wide = Number.wide(playerCount: kernel.paths.players.count, instructions: kernel.instructions)
+            self.wide = longest < wide.least_players ? .none(playerCount: wide.player_count) : wide
+            sumsEach = (kernel.paths.players.count + self.wide.width) * blockRows
             // Rows that fill up the last block have some bins, or other rows'.
             bins = .allocate(capacity: rows * kernel.paths.columns.count)
             bins.initialize(repeating: 0, count: rows * kernel.paths.columns.count)

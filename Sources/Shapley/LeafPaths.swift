@@ -44,7 +44,8 @@ struct LeafPaths: Sendable {
             base.append(0)
             for position in stride(from: index, to: forest.trees.count, by: forest.classCount) {
                 let tree = forest.trees[position]
-                descend(tree, from: tree.nodeCount > 0 ? 0 : -1, path: [])
+                var path: [Step] = []
+                descend(tree, from: tree.nodeCount > 0 ? 0 : -1, path: &path)
             }
             classStarts.append(leaves.count)
         }
@@ -57,30 +58,36 @@ struct LeafPaths: Sendable {
     }
 
     /// Visits a child: a node, or a leaf when it is negative.
-    private mutating func descend(_ tree: Tree, from child: Int, path: [Step]) {
+    private mutating func descend(_ tree: Tree, from child: Int, path: inout [Step]) {
         guard child >= 0 else { return addLeaf(value: tree.leafValues[~child], path: path) }
         let split = tree.split(at: child)
         for (next, left) in [(tree.leftChildren[child], true), (tree.rightChildren[child], false)] {
             guard let test = columns.test(split, left: left) else { continue }
             let cover = next >= 0 ? tree.internalCounts[next] : tree.leafCounts[~next]
             let ratio = Double(cover) / Double(tree.internalCounts[child])
-            let step = Step(player: players.ofColumn[split.column], coverRatio: ratio, test: test)
-            descend(tree, from: next, path: path + [step])
+            path.append(Step(player: players.ofColumn[split.column], coverRatio: ratio, test: test))
+            descend(tree, from: next, path: &path)
+            path.removeLast()
         }
     }
 
     private mutating func addLeaf(value: Double, path: [Step]) {
         let firstPlayer = pathPlayers.count
         var weight = value
-        for player in Set(path.map(\.player)).sorted() {
-            let own = path.filter { $0.player == player }
-            let ratio = own.reduce(1) { $0 * $1.coverRatio }
+        var last = -1
+        // The next player in ascending order, until none is left.
+        while let player = path.lazy.map(\.player).filter({ $0 > last }).min() {
+            var ratio = 1.0
+            let first = tests.count
+            for step in path where step.player == player {
+                ratio *= step.coverRatio
+                add(step.test, after: first)
+            }
             pathPlayers.append(UInt32(player))
             coverRatios.append(ratio)
-            weight *= ratio
-            let first = tests.count
-            for step in own { add(step.test, after: first) }
             testStarts.append(UInt32(tests.count))
+            weight *= ratio
+            last = player
         }
         base[base.count - 1] += weight
         longest = max(longest, pathPlayers.count - firstPlayer)
