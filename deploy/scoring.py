@@ -183,5 +183,5 @@ def add_packages(requirements):
         if done.returncode != 0:
             raise DemoError(done.stderr)
         scratch.rename(folder)
-    # After this Python's own packages, which stay as they are.
-    sys.path.append(str(folder))
+    # First, for versions that others here would replace; what is imported already stays as it is.
+    sys.path.insert(0, str(folder))

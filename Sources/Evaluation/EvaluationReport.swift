@@ -63,13 +63,14 @@ struct EvaluationReport {
 
     /// Adds the utilities of a set's members that are not there yet, all four definitions.
     mutating func addUtilities(of fit: Coalitions.Fit, monitor: Monitor) throws {
-        monitor.begin("utility", total: fit.members.count)
+        monitor.begin("utility", total: 0)
         if !utilities.contains(where: { $0.kind == .shapleyAbs }) {
             let shapley = try HeldOutUtility(searched.inputs, members: fit.members).shapley(
                 searched.models(of: fit), over: searched.rows, monitor: monitor)
             utilities += shapley.abs + shapley.signed
         }
         utilities += try searched.sage(of: fit)
+        monitor.begin("leave-one-out", total: fit.members.count)
         for member in fit.members {
             let without = try searched.logLoss(of: fit.members.filter { $0 != member })
             utilities.append(UtilityScore(model: member, kind: .leaveOneOut, value: without - fit.metrics.logLoss))
