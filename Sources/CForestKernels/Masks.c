@@ -1,7 +1,5 @@
 #include "Instructions.h"
 
-#include <math.h>
-
 enum cfk_instructions cfk_widest(void) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
@@ -26,7 +24,7 @@ void cfk_fill_bins(
                 value = missing ? 0 : value;
                 missing = 0;
             } else if (column.missing == CFK_MISSING_ZERO) {
-                missing |= fabs(value) <= zero_magnitude;
+                missing |= __builtin_fabs(value) <= zero_magnitude;
             }
             // A binary search without branches.
             size_t below = 0;
