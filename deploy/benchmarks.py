@@ -304,7 +304,8 @@ def gate(options, work):
         phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in
                            sorted(ours["phases"].items(), key=lambda item: -item[1]) if seconds >= 0.05)
         print(f"{count} rows, {width} models: {ours['seconds']:.1f} s, CPU {ours['cpu_seconds']:.1f} s, "
-              f"{ours['peak_megabytes']:.0f} MB, {ours['fits']} sets, {ours['verdict']}; {phases}", flush=True)
+              f"{ours['peak_megabytes']:.0f} MB, {ours['fits']} sets, {ours['verdict']}; {phases}; "
+              f"Shapley and SAGE {ours['phases']['utility'] / ours['seconds']:.1%}", flush=True)
         if options.reference and count <= 100_000 and width <= 9:
             peer = measured([sys.executable, "-c", REFERENCE, work, options.reference, *shape])
             print(f"{'':8}reference: {peer['seconds']:.1f} s, CPU {peer['cpu_seconds']:.1f} s, "
