@@ -108,6 +108,18 @@ struct PolicyCommandTests {
         #expect(!EnsembleText.full(try Fixture.ensemble()).contains("spent by"))
     }
 
+    @Test func whatKeepsNewcomersOutIsTold() throws {
+        var ensemble = try Fixture.ensemble(ledger: Ledger(tests: 100, alphaSpent: 0.1))
+        ensemble.members = try (0..<9).map { try ModelVersionID("m\($0)@1") }
+        let text = EnsembleText.full(ensemble)
+        for words in ["of 2 groups about three quarters", "no gate test is left", "the champion has 9 members"] {
+            #expect(text.contains("\ncaution         \(words)"), "\(text)")
+        }
+        ensemble.policy.admission = .shapleyTopK
+        ensemble.policy.budget.members = 9
+        #expect(!EnsembleText.full(ensemble).contains("caution"))
+    }
+
     @Test func aCandidateIsToldWhatItWaitsFor() throws {
         func words(_ model: String, epoch: Int = 1, in ensemble: EnsembleRecord) throws -> (String, ExitStatus) {
             let submission = try Fixture.submission(model, epoch: epoch)

@@ -112,25 +112,26 @@ enum EnsembleText {
         }
         if let cost = budget.costUSDPer10k { limits.append("cost \(cost) USD per 10,000 rows") }
         let epoch = ensemble.epoch
-        return TextTable.details([
-            ("ensemble", ensemble.name),
-            ("description", ensemble.description.isEmpty ? nil : ensemble.description),
-            ("classes", ensemble.classes.joined(separator: ", ")),
-            ("validation set", "\(epoch.rowCount) rows, \(epoch.groupCount) groups, \(epoch.sliceCount) slices"),
-            ("epoch", "\(epoch.number), since \(Format.date(epoch.startedAt)) UTC"),
-            ("shares rows", sharing(epoch)),
-            ("policy", "version \(ensemble.policyVersion): \(ensemble.policy.admission.rawValue)"),
-            ("preset", (epoch.preset ?? ensemble.policy.preset).rawValue),
-            ("gate tests", gateTests(ensemble)),
-            ("spent by", spenders(ensemble)),
-            ("cooling down", coolDowns(ensemble)),
-            ("budget", limits.joined(separator: ", ")),
-            ("candidates", "\(ensemble.candidateCount)"),
-            ("manifest", ensemble.manifest.map { "\(ensemble.sequence), sha256 \($0)" } ?? "none: not founded yet"),
-            ("members", Format.models(ensemble.members)),
-            ("missing", missing(ensemble)),
-            ("created", "\(Format.date(ensemble.createdAt)) UTC by \(ensemble.createdBy)"),
-        ])
+        return TextTable.details(
+            [
+                ("ensemble", ensemble.name),
+                ("description", ensemble.description.isEmpty ? nil : ensemble.description),
+                ("classes", ensemble.classes.joined(separator: ", ")),
+                ("validation set", "\(epoch.rowCount) rows, \(epoch.groupCount) groups, \(epoch.sliceCount) slices"),
+                ("epoch", "\(epoch.number), since \(Format.date(epoch.startedAt)) UTC"),
+                ("shares rows", sharing(epoch)),
+                ("policy", "version \(ensemble.policyVersion): \(ensemble.policy.admission.rawValue)"),
+                ("preset", (epoch.preset ?? ensemble.policy.preset).rawValue),
+                ("gate tests", gateTests(ensemble)),
+                ("spent by", spenders(ensemble)),
+                ("cooling down", coolDowns(ensemble)),
+                ("budget", limits.joined(separator: ", ")),
+                ("candidates", "\(ensemble.candidateCount)"),
+                ("manifest", ensemble.manifest.map { "\(ensemble.sequence), sha256 \($0)" } ?? "none: not founded yet"),
+                ("members", Format.models(ensemble.members)),
+                ("missing", missing(ensemble)),
+                ("created", "\(Format.date(ensemble.createdAt)) UTC by \(ensemble.createdBy)"),
+            ] + cautions(ensemble).map { ("caution", $0) })
     }
 
     /// nil where no gate decides.
@@ -139,6 +140,27 @@ enum EnsembleText {
         let ledger = ensemble.ledger
         let spent = "\(Format.number(ledger.alphaSpent)) of \(Format.number(ensemble.policy.gate.alpha))"
         return "\(ledger.testsLeft) left, \(ledger.tests) made; alpha \(spent) spent"
+    }
+
+    /// What keeps newcomers out whatever they bring.
+    private static func cautions(_ ensemble: EnsembleRecord) -> [String] {
+        var cautions: [String] = []
+        if ensemble.policy.admission == .gated {
+            if ensemble.epoch.groupCount < 50 {
+                cautions.append(
+                    "of \(ensemble.epoch.groupCount) groups about three quarters are sealed, and the gate needs 30 of "
+                        + "those: give 50 groups or more")
+            }
+            if ensemble.ledger.testsLeft == 0 {
+                cautions.append("no gate test is left: newcomers are held until the policy allows more or a new epoch")
+            }
+        }
+        if ensemble.members.count > ensemble.policy.budget.members {
+            cautions.append(
+                "the champion has \(ensemble.members.count) members, the budget \(ensemble.policy.budget.members): a "
+                    + "newcomer joins only in place of several")
+        }
+        return cautions
     }
 
     private static func sharing(_ epoch: EnsembleRecord.Epoch) -> String? {
