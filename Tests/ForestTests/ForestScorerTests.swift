@@ -31,6 +31,13 @@ import Testing
             places.append((node, false))
         }
         let nodes = leaves - 1
+        let leafCounts = (0..<leaves).map { _ in Int.random(in: 1...50, using: &random) }
+        var internalCounts = [Int](repeating: 0, count: nodes)
+        for node in internalCounts.indices.reversed() {
+            internalCounts[node] = [left[node], right[node]].reduce(0) {
+                $0 + ($1 >= 0 ? internalCounts[$1] : leafCounts[~$1])
+            }
+        }
         let thresholds = values.filter { !$0.isNaN && $0 > -.infinity }
         func draw<Value>(_ choices: [Value]) -> [Value] {
             (0..<nodes).map { _ in choices.randomElement(using: &random) ?? choices[0] }
@@ -40,7 +47,7 @@ import Testing
             thresholds: leaves > 200 ? (0..<nodes).map { _ in .random(in: -2...2, using: &random) } : draw(thresholds),
             defaultsLeft: draw([true, false]), missingRules: draw(rules), leftChildren: left, rightChildren: right,
             leafValues: (0..<leaves).map { _ in .random(in: -1...1, using: &random) },
-            leafCounts: Array(repeating: 1, count: leaves), internalCounts: Array(repeating: 2, count: nodes))
+            leafCounts: leafCounts, internalCounts: internalCounts)
     }
 
     private static func oracle(_ forest: Forest, row: ArraySlice<Double>) -> [Double] {
@@ -82,6 +89,77 @@ import Testing
                 #expect(scores[row * classCount..<(row + 1) * classCount].map(\.bitPattern) == expected, "\(values)")
                 #expect(forest.rawScores(rows: Array(values)).map(\.bitPattern) == expected, "alone as in a batch")
             }
+        }
+    }
+
+    /// v(S) by its definition.
+    private static func value(_ tree: Tree, _ row: ArraySlice<Double>, known: Set<Int>) -> Double {
+        func count(_ child: Int) -> Double { Double(child >= 0 ? tree.internalCounts[child] : tree.leafCounts[~child]) }
+        func walk(_ child: Int) -> Double {
+            guard child >= 0 else { return tree.leafValues[~child] }
+            let (split, left, right) = (tree.split(at: child), tree.leftChildren[child], tree.rightChildren[child])
+            if known.contains(split.column) {
+                return walk(split.goesLeft(row[row.startIndex + split.column]) ? left : right)
+            }
+            return (walk(left) * count(left) + walk(right) * count(right)) / count(child)
+        }
+        return walk(tree.nodeCount > 0 ? 0 : -1)
+    }
+
+    @Test(arguments: [(trees: 6, leaves: 1...40, chain: false), (9, 31...31, false), (3, 30...30, true)])
+    func withoutColumnsAreThoseOfThePathDependentValueFunction(trees: Int, leaves: ClosedRange<Int>, chain: Bool) throws
+    {
+        var random = SplitMix64(seed: UInt64(trees))
+        let forest = Forest(
+            trees: (0..<trees).map { _ in
+                Self.tree(
+                    leaves: .random(in: leaves, using: &random), isChain: chain, rules: [.none, .zero, .nan], &random)
+            }, classCount: 3, featureCount: Self.featureCount)
+        let rows = (0..<40 * Self.featureCount).map { _ in
+            Bool.random(using: &random)
+                ? Self.values.randomElement(using: &random) ?? 0 : .random(in: -2...2, using: &random)
+        }
+        for coalition in 0..<1 << Self.featureCount {
+            let known = Set((0..<Self.featureCount).filter { coalition >> $0 & 1 == 1 })
+            let conditioned = try forest.conditioned { known.contains($0) }
+            #expect(conditioned.trees.allSatisfy { $0.splitFeatures.allSatisfy(known.contains) })
+            let scores = conditioned.rawScores(rows: rows)
+            for row in 0..<40 {
+                let values = rows[row * Self.featureCount..<(row + 1) * Self.featureCount]
+                var expected = [0.0, 0, 0]
+                for (index, tree) in forest.trees.enumerated() {
+                    expected[index % 3] += Self.value(tree, values, known: known)
+                }
+                for (ours, value) in zip(scores[(row * 3)...], expected) { #expect(abs(ours - value) < 1e-12) }
+            }
+        }
+        #expect(try forest.conditioned { _ in true }.rawScores(rows: rows) == forest.rawScores(rows: rows))
+        #expect(try forest.conditioned { _ in false }.trees.allSatisfy { $0.nodeCount == 0 })
+    }
+
+    @Test(arguments: [(50, false), (800, true)])
+    func aForestThatWouldBeTooLargeIsRefused(levels: Int, isTooLarge: Bool) throws {
+        // An unknown node over a known one and the next level, which is behind another known node: every level adds a
+        // summand, which all levels above repeat.
+        var (left, right, leaf): ([Int], [Int], Int) = ([], [], 0)
+        for level in 0..<levels {
+            let node = 3 * level
+            left += [node + 1, ~leaf, ~(leaf + 2)]
+            right += [node + 2, ~(leaf + 1), level == levels - 1 ? ~(leaf + 3) : node + 3]
+            leaf += 3
+        }
+        let nodes = 3 * levels
+        let tree = Tree(
+            splitFeatures: (0..<nodes).map { $0 % 3 == 0 ? 1 : 0 }, thresholds: (0..<nodes).map(Double.init),
+            defaultsLeft: Array(repeating: false, count: nodes), missingRules: Array(repeating: .nan, count: nodes),
+            leftChildren: left, rightChildren: right, leafValues: (0...nodes).map(Double.init),
+            leafCounts: Array(repeating: 1, count: nodes + 1), internalCounts: Array(repeating: 2, count: nodes))
+        let forest = Forest(trees: [tree], classCount: 1, featureCount: 2)
+        do throws(ForestError) {
+            let trees = try forest.conditioned { $0 == 0 }.trees
+            #expect(!isTooLarge && trees.count >= levels)
+        } catch {
+            #expect(isTooLarge && error.code == .tooLarge)
         }
     }
 
