@@ -3,24 +3,6 @@ import CForestKernels
 /// A forest as scoring walks through it: values become ranks among their column's thresholds, nodes 64 bits each, and
 /// trees of like depth are walked side by side.
 final class ForestScorer: Sendable {
-    /// A column with one treatment of missing values.
-    private struct Column: Hashable, Comparable {
-        let feature: Int
-        let missingRule: Tree.MissingRule
-        let defaultsLeft: Bool
-
-        static func < (left: Column, right: Column) -> Bool { left.key < right.key }
-
-        private var key: (Int, UInt8, Int) { (feature, missingRule.rawValue, defaultsLeft ? 1 : 0) }
-
-        init(_ split: Split) {
-            feature = split.column
-            missingRule = split.missingRule
-            // Nothing is missing to the first rule.
-            defaultsLeft = split.missingRule == .none || split.defaultsLeft
-        }
-    }
-
     /// Memory that is written once and read by the kernel.
     private struct Memory {
         private(set) var allocations: [UnsafeMutableRawPointer] = []
@@ -43,11 +25,12 @@ final class ForestScorer: Sendable {
 
     /// - Precondition: together the trees have at most 2^20 nodes and leaves, as ``Forest/Limits`` provides.
     init(_ trees: [Tree], classCount: Int) {
-        let thresholds = Self.thresholds(trees)
+        let thresholds = RankedColumn.thresholds(
+            of: trees.lazy.flatMap { tree in (0..<tree.nodeCount).lazy.map(tree.split(at:)) })
         let columns = Dictionary(uniqueKeysWithValues: thresholds.enumerated().map { ($1.column, $0) })
         func test(_ split: Split) -> (column: Int, rank: Int) {
-            guard let column = columns[Column(split)] else { preconditionFailure("a split of no column") }
-            return (column, Self.rank(of: split.threshold, in: thresholds[column].values))
+            guard let column = columns[RankedColumn(split)] else { preconditionFailure("a split of no column") }
+            return (column, thresholds[column].thresholds.rank(of: split.threshold))
         }
         var (nodes, leafValues, roots): ([cfk_node], [Double], [(place: Int, depth: Int)]) = ([], [], [])
         for tree in trees {
@@ -62,7 +45,7 @@ final class ForestScorer: Sendable {
     }
 
     private static func forest(
-        _ thresholds: [(column: Column, values: [Double])], _ nodes: [cfk_node], _ leafValues: [Double],
+        _ thresholds: [(column: RankedColumn, thresholds: [Double])], _ nodes: [cfk_node], _ leafValues: [Double],
         _ roots: [(place: Int, depth: Int)], classCount: Int, in memory: inout Memory
     ) -> cfk_forest {
         let group = Int(CFK_GROUP)
@@ -74,9 +57,9 @@ final class ForestScorer: Sendable {
         let depths = (0..<groupCount).map { UInt32(roots[walked[$0 * group + group - 1]].depth) }
         let kernelColumns = thresholds.map { entry in
             cfk_ranked_column(
-                thresholds: memory.keep(entry.values), threshold_count: UInt32(entry.values.count),
-                column: UInt32(entry.column.feature),
-                missing_rank: entry.column.defaultsLeft ? 0 : UInt32(entry.values.count),
+                thresholds: memory.keep(entry.thresholds), threshold_count: UInt32(entry.thresholds.count),
+                column: UInt32(entry.column.column),
+                missing_rank: entry.column.defaultsLeft ? 0 : UInt32(entry.thresholds.count),
                 nan_is_missing: entry.column.missingRule == .none ? 0 : 1,
                 zero_is_missing: entry.column.missingRule == .zero ? 1 : 0)
         }
@@ -107,30 +90,6 @@ final class ForestScorer: Sendable {
                     scratch + forest.pointee.column_count, scoreMemory)
             }
         }
-    }
-
-    /// Each column's distinct thresholds, ascending.
-    private static func thresholds(_ trees: [Tree]) -> [(column: Column, values: [Double])] {
-        var thresholds: [Column: [Double]] = [:]
-        for tree in trees {
-            for node in 0..<tree.nodeCount {
-                let split = tree.split(at: node)
-                thresholds[Column(split), default: []].append(split.threshold)
-            }
-        }
-        return thresholds.sorted { $0.key < $1.key }.map { column, values in
-            (column, values.sorted().reduce(into: []) { if $0.last != $1 { $0.append($1) } })
-        }
-    }
-
-    /// The place of a threshold among a column's.
-    private static func rank(of threshold: Double, in values: [Double]) -> Int {
-        var (low, high) = (0, values.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if values[middle] < threshold { low = middle + 1 } else { high = middle }
-        }
-        return low
     }
 
     /// Appends a tree, breadth first, so that the two children of a node stand side by side.

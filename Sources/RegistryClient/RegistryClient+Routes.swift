@@ -4,11 +4,6 @@ import NIOHTTP1
 public import RegistryAPI
 
 extension RegistryClient {
-    /// Whether the registry answers and can reach its database; throws the problem when not.
-    public func checkReadiness() async throws {
-        try await perform(APIRequest(path: "/health/ready")) { _ in }
-    }
-
     /// One page of the model versions.
     public func models(after: String? = nil, limit: Int? = nil) async throws -> Page<ModelVersionRecord> {
         try await decode(from: .page(APIPath.models, after: after, limit: limit))

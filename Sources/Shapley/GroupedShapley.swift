@@ -23,9 +23,7 @@ public struct GroupedShapley: Sendable {
     package init(
         forest: Forest, players: Players, instructions: Instructions, mostTabulated: Int? = nil
     ) throws(ShapleyError) {
-        leaves = LeafContributions(
-            paths: try LeafPaths(forest, players: players), instructions: instructions,
-            mostTabulated: mostTabulated ?? LeafContributions.mostTabulated)
+        leaves = try LeafContributions(forest, players, instructions, mostTabulated: mostTabulated)
     }
 
     /// The Shapley values of a block of rows.

@@ -1,4 +1,5 @@
 import CForestKernels
+import Forest
 
 /// Adds up what the leaves contribute to the Shapley values of rows.
 ///
@@ -24,10 +25,13 @@ struct LeafContributions: Sendable {
     private let masks: [UInt8]
     private let stretchRows: Int
 
-    init(paths: LeafPaths, instructions: Instructions, mostTabulated: Int = Self.mostTabulated) {
-        self.paths = paths
+    /// - Parameter mostTabulated: nil for ``mostTabulated``.
+    init(
+        _ forest: Forest, _ players: Players, _ instructions: Instructions, mostTabulated: Int?
+    ) throws(ShapleyError) {
+        paths = try LeafPaths(forest, players: players)
         self.instructions = instructions
-        self.mostTabulated = mostTabulated
+        self.mostTabulated = mostTabulated ?? Self.mostTabulated
         rules = GaussLegendre(upTo: (paths.longest + 1) / 2)
         let all = 0..<(1 << Self.mostTabulated)
         masks = all.map { UInt8($0 & 255) } + all.map { UInt8($0 >> 8) }

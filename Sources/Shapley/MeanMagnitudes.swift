@@ -38,9 +38,7 @@ public struct MeanMagnitudes: Sendable {
     package init(
         forest: Forest, players: Players, instructions: Instructions, mostTabulated: Int? = nil
     ) throws(ShapleyError) {
-        leaves = LeafContributions(
-            paths: try LeafPaths(forest, players: players), instructions: instructions,
-            mostTabulated: mostTabulated ?? LeafContributions.mostTabulated)
+        leaves = try LeafContributions(forest, players, instructions, mostTabulated: mostTabulated)
         resolution = Self.resolution(of: forest)
     }
 

@@ -89,6 +89,26 @@ import Testing
         }
     }
 
+    @Test func aChampionIsGivenUpOnlyWhenThatIsMeant() async throws {
+        try await RegistryHarness.with { registry in
+            let (first, second) = (try SimulatedTask(rowCount: 300), try SimulatedTask(rowCount: 300, seed: 2))
+            _ = try await registry.create("pets", first, policy: #"{"preset":"standard"}"#)
+            _ = try await registry.submit("gone@1", to: "pets", first, first.predictions(skill: 2, seed: 1))
+            _ = try await registry.send(.post, APIPath.found("pets"))
+            try await registry.settle()
+            _ = try await registry.send(.post, APIPath.epochs("pets"), body: second.labelsCSV)
+            _ = try await registry.submit("new@1", to: "pets", second, second.predictions(skill: 2, seed: 2))
+            let refused: Problem = try await registry.send(.post, APIPath.found("pets")).decoded()
+            #expect(refused.code == .alreadyFounded && refused.detail.contains("gone@1"), "\(refused.detail)")
+            let unclear = try await registry.send(.post, APIPath.found("pets") + "?replace=perhaps")
+            #expect(unclear.problem == .badRequest)
+            #expect(try await registry.send(.post, APIPath.found("pets") + "?replace=true").status == .accepted)
+            try await registry.settle()
+            let record: EnsembleRecord = try await registry.send(.get, APIPath.ensemble("pets")).decoded()
+            #expect(record.members.map(\.description) == ["new@1"] && record.missingMembers == [])
+        }
+    }
+
     @Test func rowsThatCannotBeJudgedAreRefused() async throws {
         try await RegistryHarness.with { registry in
             let task = try SimulatedTask(rowCount: 60)
