@@ -97,8 +97,11 @@ struct CommandTests {
                 ? try .json(failed, status: 202) : try .json(Fixture.submission(state: .failed, evaluation: failed))
         } _: { registry in
             let run = await Transcript.run(["ensembles", "found", "e", "--wait"], registry: registry)
+            #expect(registry.seen.first?.target == "/api/v1/ensembles/e/found")
             #expect(run.status == 1)
             #expect(run.output == "Evaluation 7 of e: failed: " + says)
+            _ = await Transcript.run(["ensembles", "found", "e", "--replace"], registry: registry)
+            #expect(registry.seen.last?.target == "/api/v1/ensembles/e/found?replace=true")
             let show = await Transcript.run(["submissions", "show", "5"], registry: registry)
             #expect(show.output == "Submission 5: a@1 to e, 2 rows.\nFailed: " + says)
         }
