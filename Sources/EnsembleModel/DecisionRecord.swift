@@ -84,17 +84,18 @@ public struct PromotionRecord: Hashable, Sendable, Codable {
     public var retired: [ModelVersionID]
     /// All members after it.
     public var members: [ModelVersionID]
-    /// Who caused it: the submitter or who asked for the founding.
+    /// Who caused it: the submitter, or who asked for the founding or the rollback.
     public var actor: String
     public var reason: String
-    public var decision: Int64
+    /// Nil for a rollback or a recovery: nothing was decided about a model.
+    public var decision: Int64?
     /// SHA-256 of the manifest.
     public var manifest: ContentDigest
     public var createdAt: Date
 
     public init(
         ensemble: String, sequence: Int, kind: PromotionKind, admission: Policy.Admission, joined: [ModelVersionID],
-        retired: [ModelVersionID], members: [ModelVersionID], actor: String, reason: String, decision: Int64,
+        retired: [ModelVersionID], members: [ModelVersionID], actor: String, reason: String, decision: Int64?,
         manifest: ContentDigest, createdAt: Date
     ) {
         self.ensemble = ensemble

@@ -78,6 +78,12 @@ extension Ledger {
         tenures = Dictionary(uniqueKeysWithValues: members.map { ($0.description, evaluations) })
     }
 
+    /// Books the return of an earlier champion: who comes back has no tenure.
+    public mutating func rollBack(from before: [ModelVersionID], to after: [ModelVersionID]) {
+        for left in before where !after.contains(left) { tenures[left.description] = nil }
+        for joined in after where !before.contains(joined) { tenures[joined.description] = evaluations }
+    }
+
     /// Books the end of an admission evaluation: who joined and left under which verdict.
     public mutating func complete(
         _ verdict: Verdict, before: [ModelVersionID], after: [ModelVersionID], coolDown: Int

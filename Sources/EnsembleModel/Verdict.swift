@@ -41,4 +41,8 @@ public enum PromotionKind: String, Hashable, Sendable, Codable, CaseIterable {
     case founding
     case admit
     case admitRetire = "admit_retire"
+    /// The content of an earlier manifest, published again.
+    case rollback
+    /// The champion of a restored backup, published above everything that nodes have seen.
+    case recovery
 }

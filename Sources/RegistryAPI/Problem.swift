@@ -85,6 +85,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     case lengthRequired = "length_required"
     case busy = "busy"
     case databaseUnavailable = "database_unavailable"
+    case signingUnavailable = "signing_unavailable"
     case internalError = "internal_error"
 
     /// The HTTP status.
@@ -102,7 +103,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
         case .unsupportedMediaType: 415
         case .invalidPolicy, .invalidUpload, .digestMismatch: 422
         case .internalError: 500
-        case .busy, .databaseUnavailable: 503
+        case .busy, .databaseUnavailable, .signingUnavailable: 503
         }
     }
 
@@ -132,6 +133,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
         case .lengthRequired: "The request must have a body"
         case .busy: "The registry is busy"
         case .databaseUnavailable: "The database cannot be reached"
+        case .signingUnavailable: "This daemon cannot sign manifests"
         case .internalError: "The registry failed"
         }
     }

@@ -13,11 +13,16 @@ public struct RegistryStore: Sendable {
 
     let client: PostgresClient
     let logger: Logger
+    /// Signs what is published; nil in a process that publishes nothing.
+    let signer: (any MetadataSigner)?
 
     /// Creates a store over a running client.
-    public init(client: PostgresClient, logger: Logger) {
+    ///
+    /// - Parameter signer: signs what is published; without one, nothing can be.
+    public init(client: PostgresClient, logger: Logger, signer: (any MetadataSigner)? = nil) {
         self.client = client
         self.logger = logger
+        self.signer = signer
     }
 
     /// Runs one statement and reads its rows.

@@ -29,6 +29,10 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         case checksumMismatch
         /// Another worker has taken over, or the evaluation was cancelled: stop.
         case leaseLost
+        /// This process cannot sign what would be published.
+        case signingKeysMissing
+        /// The keys to sign with are not those of the newest root.
+        case signingKeysOutdated
         /// What is stored, or about to be, does not match its digest or description.
         case corrupt
         /// The database cannot be reached or does not answer; whether a write took effect may be unknown.

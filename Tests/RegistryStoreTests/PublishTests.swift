@@ -342,7 +342,7 @@ import Testing
                     configuration: PostgresConfiguration(
                         connectionString: fixture.connectionString.replacing(place.1, with: scratch.path)),
                     logger: Logger(label: "cut", factory: { _ in SwiftLogNoOpLogHandler() }))
-                let store = RegistryStore(client: client, logger: fixture.store.logger)
+                let store = RegistryStore(client: client, logger: fixture.store.logger, signer: PlainSigner())
                 let publication = try await store.publish(evaluation: claim.evaluation, now: StoreFixture.time)
                 #expect(publication == (verdict == .admit ? .published(sequence: 2) : .decidedWithoutPromotion))
                 #expect(cutter.cutCount == 1)

@@ -38,9 +38,12 @@ struct StoreFixture: Sendable {
         logger.logLevel = .error
         try await PostgresClient.withClient(configuration: configuration, logger: logger) { client in
             let fixture = StoreFixture(
-                store: RegistryStore(client: client, logger: logger), client: client,
+                store: RegistryStore(client: client, logger: logger, signer: PlainSigner()), client: client,
                 connectionString: connectionString)
-            if migrated { _ = try await fixture.store.migrate() }
+            if migrated {
+                _ = try await fixture.store.migrate()
+                try await fixture.addRoot()
+            }
             try await body(fixture)
         }
     }
@@ -139,6 +142,17 @@ struct StoreFixture: Sendable {
 
     // MARK: The database itself
 
+    /// Stores the first root, of ``PlainSigner``, as though it had always been there.
+    func addRoot() async throws {
+        try await client.execute(
+            "INSERT INTO root_metadata (version, body, created_at, created_by) VALUES (1, '\\x01', now(), 'ann')")
+    }
+
+    /// A store over the same database that signs otherwise, or not at all.
+    func signing(with signer: (any MetadataSigner)?) -> RegistryStore {
+        RegistryStore(client: client, logger: store.logger, signer: signer)
+    }
+
     /// The single number that a statement gives.
     func number(_ statement: SQL) async throws -> Int {
         guard let row = try await client.query(statement).first else { throw Missing("a row") }
@@ -159,7 +173,7 @@ struct StoreFixture: Sendable {
         for table in [
             "model_version", "submission", "prediction_block", "evaluation", "evaluation_outcome", "utility_score",
             "combiner",
-            "decision", "manifest", "promotion", "audit_event",
+            "decision", "manifest", "promotion", "signed_metadata", "metadata_head", "audit_event",
         ] {
             counts[table] = try await number("SELECT count(*) FROM \(identifier: table)")
         }

@@ -12,6 +12,7 @@ import Testing
             _ = try await store.migrate(Array(Migration.all.prefix(1)))
             for statement in Self.firstRelease { try await fixture.client.execute(statement) }
             #expect(try await store.migrate() == Migration.all.dropFirst().map(\.name))
+            try await fixture.addRoot()
 
             let record = try await store.ensemble("old")
             #expect(record.policy.admission == .shapleyTopK && record.policy.budget.members == 3)
@@ -32,6 +33,7 @@ import Testing
             _ = try await store.migrate(Array(Migration.all.prefix(1)))
             for statement in Self.firstRelease { try await fixture.client.execute(statement) }
             _ = try await store.migrate()
+            try await fixture.addRoot()
             let old = try await store.requestReplay(decision: 1, actor: "ann")
             try await fixture.create(StoreFixture.ensemble)
             try await fixture.found()

@@ -26,7 +26,8 @@ struct PromotionsCommand: RegistryRequest {
                 rows: page.items.map {
                     [
                         "\($0.sequence)", Format.date($0.createdAt), $0.kind.rawValue, Format.models($0.joined),
-                        Format.models($0.retired), "\($0.members.count)", $0.actor, "\($0.decision)", $0.reason,
+                        Format.models($0.retired), "\($0.members.count)", $0.actor, $0.decision.map(String.init) ?? "",
+                        $0.reason,
                     ]
                 }
             ).text

@@ -96,6 +96,7 @@ extension ProblemCode {
         case .idempotencyConflict: self = .idempotencyConflict
         case .conflict: self = .conflict
         case .invalidValue: self = .badRequest
+        case .signingKeysMissing, .signingKeysOutdated: self = .signingUnavailable
         case .databaseUnavailable, .schemaTooNew, .schemaTooOld: self = .databaseUnavailable
         case .checksumMismatch, .leaseLost, .corrupt, .internalError:
             self = .internalError

@@ -50,13 +50,23 @@ extension RegistryStore {
     {
         try await checkExists(ensemble: ensemble)
         return try await query(
-            """
-            SELECT e.name, p.sequence, p.kind, p.admission, p.joined, p.retired, p.members, p.actor, p.reason,
-                   p.decision_id, m.sha256, p.created_at
-            FROM promotion p JOIN manifest m USING (ensemble_id, sequence) JOIN ensemble e ON e.id = p.ensemble_id
-            WHERE e.name = \(ensemble) AND p.sequence < \(sequence ?? .max)
-            ORDER BY p.sequence DESC LIMIT \(StoreLimits.page(limit))
-            """, PromotionRecord.init(row:))
+            PromotionRecord.select(
+                """
+                WHERE e.name = \(ensemble) AND p.sequence < \(sequence ?? .max)
+                ORDER BY p.sequence DESC LIMIT \(StoreLimits.page(limit))
+                """), PromotionRecord.init(row:))
+    }
+
+    /// The promotion that published a manifest.
+    ///
+    /// - Throws: ``StoreError`` with code `notFound`.
+    func promotion(ensemble: String, sequence: Int) async throws -> PromotionRecord {
+        let records = try await query(
+            PromotionRecord.select("WHERE e.name = \(ensemble) AND p.sequence = \(sequence)"),
+            PromotionRecord.init(row:)
+        )
+        guard let record = records.first else { throw StoreError.notFound("promotion", Int64(sequence)) }
+        return record
     }
 }
 
@@ -105,6 +115,15 @@ extension Row {
 }
 
 extension PromotionRecord {
+    fileprivate static func select(_ condition: SQL) -> SQL {
+        """
+        SELECT e.name, p.sequence, p.kind, p.admission, p.joined, p.retired, p.members, p.actor, p.reason,
+               p.decision_id, m.sha256, p.created_at
+        FROM promotion p JOIN manifest m USING (ensemble_id, sequence) JOIN ensemble e ON e.id = p.ensemble_id
+        \(condition)
+        """
+    }
+
     fileprivate init(row: Row) throws {
         self.init(
             ensemble: try row["name"], sequence: try row["sequence"], kind: try row.value("kind"),

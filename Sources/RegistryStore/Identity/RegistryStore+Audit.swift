@@ -47,6 +47,9 @@ enum AuditAction: String {
     case decide = "decision.publish"
     case requestReplay = "replay.request"
     case readSealedEvidence = "evidence.read_sealed"
+    case addRoot = "root.add"
+    case rollBack = "manifest.roll_back"
+    case recover = "registry.recover"
     case createToken = "token.create"
     case revokeToken = "token.revoke"
 }

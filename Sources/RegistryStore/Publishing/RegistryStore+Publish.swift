@@ -35,7 +35,7 @@ extension RegistryStore {
                     try await Self.requeue(evaluation, on: connection)
                     return .requeued(reason: change)
                 }
-                return try await Self.decide(pending, head, now: now, on: connection)
+                return try await Self.decide(pending, head, signer: signer, now: now, on: connection)
             }
         } catch let error as StoreError where error.code == .databaseUnavailable {
             // The COMMIT may have taken effect.
@@ -62,7 +62,8 @@ extension RegistryStore {
     }
 
     private static func decide(
-        _ pending: PendingDecision, _ head: EnsembleHead, now: Date, on connection: Connection
+        _ pending: PendingDecision, _ head: EnsembleHead, signer: (any MetadataSigner)?, now: Date,
+        on connection: Connection
     ) async throws -> Publication {
         let rows = try await connection.query(
             """
@@ -76,7 +77,7 @@ extension RegistryStore {
         }
         let manifest =
             pending.verdict.isAdmission
-            ? try await promote(pending, head, decision: decision, now: now, on: connection) : nil
+            ? try await promote(pending, head, decision: decision, signer: signer, now: now, on: connection) : nil
         try await book(pending, head, on: connection)
         try await expectOne(
             """
@@ -127,39 +128,15 @@ extension RegistryStore {
 
     /// Writes the next manifest and moves the head to it.
     private static func promote(
-        _ pending: PendingDecision, _ head: EnsembleHead, decision: Int64, now: Date, on connection: Connection
+        _ pending: PendingDecision, _ head: EnsembleHead, decision: Int64, signer: (any MetadataSigner)?, now: Date,
+        on connection: Connection
     ) async throws -> ContentDigest {
         let manifest = try await makeManifest(pending, head, decision: decision, now: now, on: connection)
-        let bytes = try manifest.canonicalBytes()
-        let digest = ContentDigest.of(bytes)
-        // A founding replaces whatever there was, which is more than it was judged against.
-        let before = try await champion(of: head, on: connection).members
-        let joined = pending.after.filter { !before.contains($0) }
-        let retired = before.filter { !pending.after.contains($0) }
-        try await connection.execute(pipelined: [
-            """
-            INSERT INTO manifest (ensemble_id, sequence, generation, sha256, previous_sha256, content_id, body,
-                                  combiner_sha256, decision_id, created_at)
-            VALUES (\(head.ensembleID), \(manifest.sequence), \(manifest.generation), \(digest.hex),
-                    \(manifest.previousSHA256?.hex), \(manifest.contentID.hex), \(bytes),
-                    \(manifest.combiner.sha256.hex), \(decision), \(now))
-            """,
-            """
-            INSERT INTO promotion (ensemble_id, sequence, decision_id, kind, admission, joined, retired, members, actor,
-                                   reason, created_at)
-            VALUES (\(head.ensembleID), \(manifest.sequence), \(decision), \(manifest.reason.rawValue),
-                    \(manifest.admission.rawValue), \(joined.texts), \(retired.texts),
-                    \(pending.after.texts), \(pending.actor), \(pending.reason), \(now))
-            """,
-        ])
-        try await expectOne(
-            """
-            UPDATE ensemble_head SET sequence = \(manifest.sequence)
-            WHERE ensemble_id = \(head.ensembleID) AND generation = \(head.generation) AND sequence = \(head.sequence)
-            """, on: connection)
+        let published = try await NewChampion(
+            manifest: manifest, members: pending.after, contentOf: nil, actor: pending.actor, reason: pending.reason
+        ).publish(over: head, signer: signer, now: now, on: connection)
         if pending.promotionKind == .founding { try await found(pending, head, on: connection) }
-        _ = try await connection.query("SELECT pg_notify(\(promotionChannel), '')")
-        return digest
+        return published.digest
     }
 
     private static func makeManifest(
@@ -198,7 +175,7 @@ extension RegistryStore {
         try await queueWithoutEvaluation(head, besides: pending.judged, on: connection)
     }
 
-    private static func expectOne(_ statement: SQL, on connection: Connection) async throws {
+    static func expectOne(_ statement: SQL, on connection: Connection) async throws {
         let changed = try await connection.execute(statement)
         guard changed == 1 else {
             throw StoreError(

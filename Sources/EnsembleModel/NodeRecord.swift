@@ -1,0 +1,41 @@
+public import struct Foundation.Date
+
+/// A serving node, as it last reported.
+public struct NodeRecord: Hashable, Sendable, Codable {
+    /// Whether a node has what the registry publishes.
+    public enum Standing: String, Hashable, Sendable, Codable, CaseIterable {
+        /// It serves the newest manifest.
+        case current
+        /// It serves an older one, or none yet.
+        case behind
+        /// It has refused the newest manifest.
+        case refused
+        /// It was told to stay where it is.
+        case pinned
+    }
+
+    public var node: String
+    public var report: NodeReport
+    public var standing: Standing
+    /// Sequence of the ensemble's newest manifest; 0 before the founding.
+    public var wanted: Int
+    public var firstReportedAt: Date
+    public var reportedAt: Date
+
+    public init(
+        node: String, report: NodeReport, standing: Standing, wanted: Int, firstReportedAt: Date, reportedAt: Date
+    ) {
+        self.node = node
+        self.report = report
+        self.standing = standing
+        self.wanted = wanted
+        self.firstReportedAt = firstReportedAt
+        self.reportedAt = reportedAt
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case node, report, standing, wanted
+        case firstReportedAt = "first_reported_at"
+        case reportedAt = "reported_at"
+    }
+}
