@@ -13,6 +13,7 @@ extension Target.Dependency {
     static let argumentParser = Self.product(name: "ArgumentParser", package: "swift-argument-parser")
     static let asyncHTTPClient = Self.product(name: "AsyncHTTPClient", package: "async-http-client")
     static let crypto = Self.product(name: "Crypto", package: "swift-crypto")
+    static let cryptoExtras = Self.product(name: "CryptoExtras", package: "swift-crypto")
     static let deque = Self.product(name: "DequeModule", package: "swift-collections")
     static let httpTypes = Self.product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = Self.product(name: "Hummingbird", package: "hummingbird")
@@ -76,6 +77,9 @@ let package = Package(
         library("Boosting", ["CLightGBM", "EnsembleModel", "Forest"]),
         library("Evaluation", ["Boosting", "EnsembleModel", "Forest", "Shapley"]),
         library("Simulation", ["EnsembleModel", "Evaluation"]),
+
+        // The Update Framework: roles, keys, the publisher's side and the client workflow; bytes and time in, values out.
+        library("Trust", ["EnsembleModel", .crypto, .cryptoExtras]),
 
         // Storage.
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -151,6 +155,7 @@ let package = Package(
         tests("IngestTests", ["CZlib", "Ingest", "RegistryTesting"]),
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),
         tests("SimulationTests", ["EnsembleModel", "Simulation"]),
+        tests("TrustTests", ["EnsembleModel", "Trust", "RegistryTesting"]),
         tests("PostgresTests", ["Postgres", "RegistryTesting"]),
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
         tests("RegistryStoreTests", ["EnsembleModel", "Postgres", "RegistryStore", "RegistryTesting", .logging]),

@@ -19,26 +19,36 @@ public enum CanonicalValue: Hashable, Sendable {
     /// The canonical bytes.
     public var bytes: [UInt8] {
         var output: [UInt8] = []
-        write(to: &output)
+        write(to: &output, escapingControls: true)
+        return output
+    }
+
+    /// The bytes of OLPC canonical JSON, which The Update Framework signs: as ``bytes``, but control characters stand
+    /// for themselves (so it need not be JSON that can be read again).
+    public var olpcBytes: [UInt8] {
+        var output: [UInt8] = []
+        write(to: &output, escapingControls: false)
         return output
     }
 
     /// SHA-256 of the canonical bytes.
     public var digest: ContentDigest { .of(bytes) }
 
-    private func write(to output: inout [UInt8]) {
+    private func write(to output: inout [UInt8], escapingControls: Bool) {
         switch self {
         case .null: output += "null".utf8
         case .bool(let value): output += (value ? "true" : "false").utf8
         case .integer(let value): output += String(value).utf8
-        case .string(let value): Self.write(value, to: &output)
+        case .string(let value): Self.write(value, to: &output, escapingControls: escapingControls)
         case .array(let values):
-            Self.write(values, between: ("[", "]"), to: &output) { value, output in value.write(to: &output) }
+            Self.write(values, between: ("[", "]"), to: &output) { value, output in
+                value.write(to: &output, escapingControls: escapingControls)
+            }
         case .object(let members):
             Self.write(members.sorted { $0.key.precedes($1.key) }, between: ("{", "}"), to: &output) { member, output in
-                Self.write(member.key, to: &output)
+                Self.write(member.key, to: &output, escapingControls: escapingControls)
                 output.append(UInt8(ascii: ":"))
-                member.value.write(to: &output)
+                member.value.write(to: &output, escapingControls: escapingControls)
             }
         }
     }
@@ -55,12 +65,12 @@ public enum CanonicalValue: Hashable, Sendable {
         output += brackets.1.utf8
     }
 
-    private static func write(_ text: String, to output: inout [UInt8]) {
+    private static func write(_ text: String, to output: inout [UInt8], escapingControls: Bool) {
         output.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): output += [UInt8(ascii: "\\"), byte]
-            case 0..<0x20: output += ("\\u00" + [byte].hexadecimal).utf8
+            case 0..<0x20 where escapingControls: output += ("\\u00" + [byte].hexadecimal).utf8
             default: output.append(byte)
             }
         }
