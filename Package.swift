@@ -114,7 +114,7 @@ let package = Package(
             "RegistryServer",
             [
                 "EnsembleModel", "HTTPServing", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI",
-                "RegistryStore",
+                "RegistryStore", "Trust",
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat,
                 .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
@@ -163,7 +163,7 @@ let package = Package(
             "RegistryServerTests",
             [
                 "Boosting", "EnsembleModel", "Forest", "Postgres", "RegistryAPI", "RegistryServer", "RegistryStore",
-                "RegistryTesting", "RegistryWorker",
+                "RegistryTesting", "RegistryWorker", "Trust",
                 .httpTypes, .hummingbird, .hummingbirdTesting, .logging, .nioCore, .nioFoundationCompat, .yams,
             ]),
         tests(

@@ -8,6 +8,12 @@ public enum APIPath {
     public static let ensembles = "\(root)/ensembles"
     public static let models = "\(root)/models"
     public static let tokens = "\(root)/tokens"
+    public static let nodes = "\(root)/nodes"
+    /// The registry's root of trust.
+    public static let trustRoot = "\(root)/root"
+    public static let recovery = "\(root)/recovery"
+    /// The repositories of The Update Framework.
+    public static let metadata = "/tuf"
 
     public static func ensemble(_ name: String) -> String { "\(ensembles)/\(name)" }
     public static func rows(_ name: String) -> String { "\(ensemble(name))/rows" }
@@ -20,6 +26,15 @@ public enum APIPath {
     public static func promotions(_ name: String) -> String { "\(ensemble(name))/promotions" }
     public static func manifest(_ name: String) -> String { "\(ensemble(name))/manifest" }
     public static func manifest(_ name: String, sequence: Int) -> String { "\(ensemble(name))/manifests/\(sequence)" }
+    public static func rollback(_ name: String) -> String { "\(ensemble(name))/rollback" }
+    public static func nodes(_ name: String) -> String { "\(ensemble(name))/nodes" }
+    public static func nodeStatus(_ id: String) -> String { "\(nodes)/\(id)/status" }
+    public static func tufMetadata(_ ensemble: String, _ file: String) -> String {
+        "\(metadata)/\(ensemble)/metadata/\(file)"
+    }
+    public static func tufTarget(_ ensemble: String, _ path: String) -> String {
+        "\(metadata)/\(ensemble)/targets/\(path)"
+    }
     public static func submission(_ id: Int64) -> String { "\(root)/submissions/\(id)" }
     public static func evaluation(_ id: Int64) -> String { "\(root)/evaluations/\(id)" }
     public static func retry(_ id: Int64) -> String { "\(evaluation(id))/retry" }

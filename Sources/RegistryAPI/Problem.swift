@@ -66,6 +66,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     case requestInterrupted = "request_interrupted"
     case invalidPolicy = "invalid_policy"
     case invalidUpload = "invalid_upload"
+    case invalidRoot = "invalid_root"
     case digestMismatch = "digest_mismatch"
     case unauthenticated = "unauthenticated"
     case forbidden = "forbidden"
@@ -101,7 +102,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
         case .lengthRequired: 411
         case .tooLarge: 413
         case .unsupportedMediaType: 415
-        case .invalidPolicy, .invalidUpload, .digestMismatch: 422
+        case .invalidPolicy, .invalidUpload, .invalidRoot, .digestMismatch: 422
         case .internalError: 500
         case .busy, .databaseUnavailable, .signingUnavailable: 503
         }
@@ -114,6 +115,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
         case .requestInterrupted: "The request was broken off; nothing was stored"
         case .invalidPolicy: "The policy is invalid"
         case .invalidUpload: "The upload was refused; nothing was stored"
+        case .invalidRoot: "The root is not signed by those who may change it"
         case .digestMismatch: "The upload does not match its digest; nothing was stored"
         case .unauthenticated: "A valid token is needed"
         case .forbidden: "The token lacks a scope"

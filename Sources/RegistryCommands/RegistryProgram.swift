@@ -68,7 +68,7 @@ struct RegistryCommand: AsyncParsableCommand {
         version: ProgramVersion.current,
         subcommands: [
             EnsemblesCommand.self, SubmitCommand.self, SubmissionsCommand.self, ModelsCommand.self,
-            PromotionsCommand.self,
+            PromotionsCommand.self, RollbackCommand.self, RecoverCommand.self, NodesCommand.self,
             DecisionsCommand.self,
             ManifestCommand.self, RetryCommand.self, ReplayCommand.self, SimulateCommand.self, TokensCommand.self,
         ])

@@ -16,14 +16,18 @@ public struct DaemonConfiguration: Sendable {
     public var workerThreads: Int
     /// The program to run workers with: this program.
     public var workerExecutable: String
+    /// Where the keys are that manifests are signed with.
+    public var keysDirectory: String
+    /// Opens the key files; nil takes it from the file `passphrase` beside them.
+    public var keysPassphrase: String?
     /// Limits of requests and services.
     public var limits = DaemonLimits()
 
     /// Creates a configuration.
     public init(
         host: String, port: Int, addressFile: String? = nil, dataDirectory: String, databaseURL: String? = nil,
-        workers: Int = 1,
-        workerThreads: Int = 1, workerExecutable: String
+        workers: Int = 1, workerThreads: Int = 1, workerExecutable: String, keysDirectory: String? = nil,
+        keysPassphrase: String? = nil
     ) {
         self.host = host
         self.port = port
@@ -33,6 +37,8 @@ public struct DaemonConfiguration: Sendable {
         self.workers = workers
         self.workerThreads = workerThreads
         self.workerExecutable = workerExecutable
+        self.keysDirectory = keysDirectory ?? dataDirectory + "/keys"
+        self.keysPassphrase = keysPassphrase
     }
 
     /// The host with a port, as addresses are written.

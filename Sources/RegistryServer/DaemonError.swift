@@ -6,6 +6,7 @@ public struct DaemonError: Error, Hashable, Sendable, CustomStringConvertible {
         case listeningNeedsTokens
         case cannotListen
         case addressFile
+        case keys
     }
 
     public let code: Code

@@ -10,13 +10,32 @@ public struct DaemonLimits: Sendable {
     public var headerBytes = 64 << 10
     public var headerFields = 100
     /// Most connections at the same time.
-    public var connections = 10_000
+    public var connections = 20_000
     /// Uploads checked at the same time; more are answered 503.
     public var concurrentUploads = 4
     /// Longest held poll.
     public var pollWait = Duration.seconds(60)
     /// How often a held poll looks again.
     public var pollInterval = Duration.milliseconds(100)
+    /// Least time between two looks at the newest manifests, for all nodes together.
+    public var headInterval = Duration.milliseconds(250)
+    /// Time between two looks when nothing tells of news.
+    public var headTick = Duration.seconds(1)
+    /// An ensemble that nobody has asked for this long is not looked up any more.
+    public var headInterest = Duration.seconds(120)
+    /// How often the daemon looks for metadata to sign again.
+    public var renewalInterval = Duration.seconds(5)
+    /// How often what nodes report is written down.
+    public var reportInterval = Duration.milliseconds(500)
+    /// Reports of nodes that wait to be written; more are answered 503.
+    public var waitingReports = 20_000
+    /// Most ensembles, and figures of each, in one report of a node.
+    public var reportedEnsembles = 100
+    public var reportedFigures = 100
+    /// Longest time for which a revoked token may still open.
+    public var tokenCheck = Duration.seconds(1)
+    /// Tokens kept in memory.
+    public var knownTokens = 20_000
     /// Longest page of a listing.
     public var pageSize = 200
     /// Page size when none is asked for.

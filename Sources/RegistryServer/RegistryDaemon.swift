@@ -1,7 +1,7 @@
 import EnsembleModel
 import Foundation
 import HTTPServing
-public import Hummingbird
+import Hummingbird
 import HummingbirdCore
 public import Logging
 import NIOCore
@@ -9,14 +9,14 @@ import NIOPosix
 import Postgres
 import PostgresCluster
 import RegistryAPI
-public import RegistryStore
+import RegistryStore
 import ServiceLifecycle
 import UnixSignals
 
 /// The registry daemon: the HTTP API, the publisher and its workers, over one database.
 public struct RegistryDaemon: Sendable {
-    private let configuration: DaemonConfiguration
-    private let logger: Logger
+    let configuration: DaemonConfiguration
+    let logger: Logger
 
     /// Creates a daemon that does nothing yet.
     public init(configuration: DaemonConfiguration, logger: Logger) {
@@ -53,17 +53,21 @@ public struct RegistryDaemon: Sendable {
     ) async throws {
         let postgres = PostgresConfiguration(connectionString: database)
         try await PostgresClient.withClient(configuration: postgres, logger: logger) { client in
-            let store = RegistryStore(client: client, logger: logger)
-            try await prepare(store)
-            try await LocalAdminToken.ensure(store: store, dataDirectory: configuration.dataDirectory)
-            try await refuseOpenListenerWithoutTokens(store)
-            let publisher = PublisherService(
-                store: store, interval: configuration.limits.publishInterval, logger: logger)
-            var services: [any Service] = others + [client, publisher]
+            let unsigned = RegistryStore(client: client, logger: logger)
+            try await prepare(unsigned)
+            try await LocalAdminToken.ensure(store: unsigned, dataDirectory: configuration.dataDirectory)
+            try await refuseOpenListenerWithoutTokens(unsigned)
+            let signer = try await makeSigner(unsigned)
+            let store = RegistryStore(client: client, logger: logger, signer: signer)
+            var services: [any Service] = others + [client]
+            if let signer { services += publishers(store, signer) }
             for number in 0..<configuration.workers {
                 services.append(supervisor(number, store: store, database: database))
             }
-            services.append(Self.application(store: store, configuration: configuration, logger: logger))
+            let parts = DaemonParts(store: store, limits: configuration.limits, logger: logger)
+            services.append(Self.application(parts, configuration: configuration, logger: logger))
+            // After the server: shut down before it, so that it does not wait for polls that are held.
+            services += parts.services
             var group = ServiceGroupConfiguration(
                 services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
             group.maximumGracefulShutdownDuration = configuration.limits.shutdownGrace * 2
@@ -116,6 +120,16 @@ public struct RegistryDaemon: Sendable {
         }
     }
 
+    private func publishers(_ store: RegistryStore, _ signer: DaemonSigner) -> [any Service] {
+        let limits = configuration.limits
+        return [
+            PublisherService(store: store, interval: limits.publishInterval, logger: logger),
+            RenewalService(
+                store: store, signer: signer, directory: keyDirectory, interval: limits.renewalInterval,
+                logger: logger),
+        ]
+    }
+
     private func supervisor(_ number: Int, store: RegistryStore, database: String) -> WorkerSupervisor {
         let name = "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier):\(number)"
         var environment = ProcessInfo.processInfo.environment
@@ -135,13 +149,13 @@ public struct RegistryDaemon: Sendable {
     }
 
     /// The HTTP application alone, as tests run it.
-    public static func application(
-        store: RegistryStore, configuration: DaemonConfiguration, logger: Logger
+    static func application(
+        _ parts: DaemonParts, configuration: DaemonConfiguration, logger: Logger
     ) -> some ApplicationProtocol {
         let limits = configuration.limits
         let addressFile = configuration.addressFile
         return Application(
-            router: router(store: store, limits: limits, spoolDirectory: configuration.dataDirectory + "/spool"),
+            router: router(parts, spoolDirectory: configuration.dataDirectory + "/spool"),
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [EarlyAnswerHandler(linger: limits.earlyAnswerLinger)],
@@ -169,21 +183,26 @@ public struct RegistryDaemon: Sendable {
     }
 
     /// All routes; tests drive it without a socket.
-    static func router(store: RegistryStore, limits: DaemonLimits, spoolDirectory: String) -> Router<
-        RegistryRequestContext
-    > {
+    static func router(_ parts: DaemonParts, spoolDirectory: String) -> Router<RegistryRequestContext> {
+        let (store, limits) = (parts.store, parts.limits)
         let uploads = Uploads(store: store, limits: limits, spoolDirectory: spoolDirectory)
         let router = Router(context: RegistryRequestContext.self)
         router.add(middleware: ProblemMiddleware())
         HealthRoutes(store: store).add(to: router)
-        let api = router.group(RouterPath(APIPath.root)).add(middleware: Authentication(store: store))
+        let authentication = Authentication(tokens: parts.tokens)
+        let metadata = router.group(RouterPath(APIPath.metadata)).add(middleware: authentication)
+        MetadataRoutes(store: store, watch: parts.watch, limits: limits).add(to: metadata)
+        let api = router.group(RouterPath(APIPath.root)).add(middleware: authentication)
         EnsembleRoutes(store: store, uploads: uploads, limits: limits).add(to: api)
         PolicyRoutes(store: store, limits: limits).add(to: api)
         SubmissionRoutes(store: store, uploads: uploads, limits: limits).add(to: api)
         DecisionRoutes(store: store, limits: limits).add(to: api)
         ReplayRoutes(store: store).add(to: api)
         ManifestRoutes(store: store).add(to: api)
-        TokenRoutes(store: store, limits: limits).add(to: api)
+        RollbackRoutes(store: store, limits: limits).add(to: api)
+        RootRoutes(store: store, limits: limits).add(to: api)
+        NodeRoutes(store: store, reports: parts.reports, limits: limits).add(to: api)
+        TokenRoutes(store: store, limits: limits, tokens: parts.tokens).add(to: api)
         router.add(middleware: OtherMethods(besides: router.routes))
         return router
     }

@@ -31,6 +31,18 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Threads each worker computes with; the machine's cores by default. Verdicts do not depend on it.")
     var workerThreads: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Keys to sign manifests with; by default DIRECTORY/keys, where they are made when the registry has none.",
+            valueName: "directory"))
+    var keys: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "File with the passphrase of the keys; otherwise REGISTRY_KEYS_PASSPHRASE, or the file 'passphrase' beside "
+                + "them.", valueName: "file"))
+    var passphraseFile: String?
+
     @OptionGroup var parent: ParentOptions
 
     @OptionGroup var logging: LoggingOptions
@@ -42,6 +54,14 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
+    private func passphrase() throws -> String? {
+        guard let passphraseFile else { return ProcessInfo.processInfo.environment["REGISTRY_KEYS_PASSPHRASE"] }
+        guard let text = try? String(contentsOfFile: passphraseFile, encoding: .utf8) else {
+            throw ValidationError("\(passphraseFile) cannot be read: check the file and its permissions")
+        }
+        return text.trimmingCharacters(in: .newlines)
+    }
+
     func run() async throws {
         parent.watch()
         if workers > 0 { try WorkerProcess.checkLibrary() }
@@ -50,7 +70,9 @@ struct ServeCommand: AsyncParsableCommand {
             dataDirectory: URL(fileURLWithPath: dataDir).standardizedFileURL.path,
             databaseURL: ProcessInfo.processInfo.environment["DATABASE_URL"], workers: workers,
             workerThreads: workerThreads ?? ThisProgram.cores,
-            workerExecutable: ThisProgram.path)
+            workerExecutable: ThisProgram.path,
+            keysDirectory: keys.map { URL(fileURLWithPath: $0).standardizedFileURL.path },
+            keysPassphrase: try passphrase())
         try await RegistryDaemon(configuration: configuration, logger: logging.logger("registryd")).run()
     }
 }

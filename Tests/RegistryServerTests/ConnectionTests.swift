@@ -22,8 +22,9 @@ import Testing
             var configuration = DaemonConfiguration(
                 host: "127.0.0.1", port: 0, dataDirectory: "/nonexistent", workerExecutable: "/nonexistent")
             configuration.limits.earlyAnswerLinger = .milliseconds(200)
-            let application = RegistryDaemon.application(
-                store: RegistryStore(client: client, logger: logger), configuration: configuration, logger: logger)
+            let parts = DaemonParts(
+                store: RegistryStore(client: client, logger: logger), limits: configuration.limits, logger: logger)
+            let application = RegistryDaemon.application(parts, configuration: configuration, logger: logger)
             try await application.test(.live) { http in
                 try await body(#require(http.port))
             }

@@ -104,6 +104,24 @@ enum Examples {
             members: [try id()], actor: "me", reason: "r", decision: 1, manifest: digest, createdAt: date)
     }
 
+    static func nodeReport() -> NodeReport {
+        NodeReport(
+            ensemble: "esci", program: "1", state: .serving,
+            running: .init(generation: 1, sequence: 1, sha256: digest), attempted: digest,
+            refusal: .init(stage: .load, code: "c", message: "m"), versions: .init(root: 1), figures: ["f": 1])
+    }
+
+    static func nodeRecord() -> NodeRecord {
+        NodeRecord(
+            node: "n", report: nodeReport(), standing: .refused, wanted: 1, firstReportedAt: date, reportedAt: date)
+    }
+
+    static func recovery() -> RecoveryRecord {
+        RecoveryRecord(
+            ensemble: "esci", generation: 2, sequence: 2, restoredSequence: 1,
+            versions: .init(targets: 1, snapshot: 1, timestamp: 1))
+    }
+
     static func token() throws -> TokenRecord {
         TokenRecord(id: 1, name: "ci", scopes: [.read], createdAt: date, createdBy: "me", revokedAt: date)
     }

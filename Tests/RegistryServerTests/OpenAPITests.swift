@@ -26,7 +26,8 @@ import Yams
         let client = PostgresClient(
             configuration: PostgresConfiguration(connectionString: "host=/nonexistent"), logger: Logger(label: "test"))
         let store = RegistryStore(client: client, logger: Logger(label: "test"))
-        let router = RegistryDaemon.router(store: store, limits: DaemonLimits(), spoolDirectory: "/nonexistent")
+        let parts = DaemonParts(store: store, limits: DaemonLimits(), logger: Logger(label: "test"))
+        let router = RegistryDaemon.router(parts, spoolDirectory: "/nonexistent")
         let served = Set(
             router.routes.map { route in
                 let path = route.path.description.split(separator: "/")
@@ -54,6 +55,12 @@ import Yams
         ("SealedEvidence", AnyExample(try Examples.sealedEvidence())),
         ("Ledger", AnyExample(Ledger())),
         ("PromotionRecord", AnyExample(try Examples.promotion())),
+        ("NodeReport", AnyExample(Examples.nodeReport())),
+        ("NodeRecord", AnyExample(Examples.nodeRecord())),
+        ("NodeStatusRequest", AnyExample(NodeStatusRequest(ensembles: []))),
+        ("RollbackRequest", AnyExample(RollbackRequest(to: 1, reason: "r"))),
+        ("RecoveryRequest", AnyExample(RecoveryRequest(reason: "r"))),
+        ("RecoveryRecord", AnyExample(Examples.recovery())),
         ("TokenRecord", AnyExample(try Examples.token())),
         ("Policy", AnyExample(try Examples.policy())),
         ("PolicyRecord", AnyExample(try Examples.policyRecord())),

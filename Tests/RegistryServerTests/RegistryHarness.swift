@@ -13,6 +13,7 @@ import RegistryStore
 import RegistryTesting
 import RegistryWorker
 import Testing
+import Trust
 
 @testable import RegistryServer
 
@@ -24,6 +25,9 @@ struct RegistryHarness {
     let database: String
     /// A token of every scope.
     let admin: String
+    let keys: TestKeys
+    let parts: DaemonParts
+    private let postgres: PostgresClient
 
     static func with(
         limits: DaemonLimits = DaemonLimits(), logger: Logger? = nil,
@@ -49,16 +53,21 @@ struct RegistryHarness {
         _ postgres: PostgresClient, database: String, limits: DaemonLimits, logger: Logger,
         _ body: @escaping @Sendable (RegistryHarness) async throws -> Void
     ) async throws {
-        let store = RegistryStore(client: postgres, logger: logger)
+        let keys = try TestKeys()
+        let store = RegistryStore(client: postgres, logger: logger, signer: keys.signer)
         _ = try await store.migrate()
+        try await store.addRoot(keys.root.bytes, version: 1, actor: "test", now: Date())
         let (_, admin) = try await store.createToken(name: "tester", scopes: [.admin], actor: "test")
         let worker = EvaluationWorker(
             store: store, library: try LightGBM.load(), configuration: .init(name: "test", threads: 1), logger: logger)
         try await ScratchDirectory.with { directory in
-            let router = RegistryDaemon.router(store: store, limits: limits, spoolDirectory: directory.path)
-            try await Application(router: router, logger: logger).test(.router) { client in
+            let parts = DaemonParts(store: store, limits: limits, logger: logger)
+            let router = RegistryDaemon.router(parts, spoolDirectory: directory.path)
+            try await Application(router: router, services: parts.services, logger: logger).test(.router) { client in
                 try await body(
-                    RegistryHarness(client: client, store: store, worker: worker, database: database, admin: admin))
+                    RegistryHarness(
+                        client: client, store: store, worker: worker, database: database, admin: admin, keys: keys,
+                        parts: parts, postgres: postgres))
             }
         }
     }
@@ -96,7 +105,14 @@ struct RegistryHarness {
         let worker = EvaluationWorker(
             store: store, library: try LightGBM.load(), configuration: .init(name: "fresh", threads: 1),
             logger: Logger(label: "test") { StreamLogHandler.standardError(label: $0) })
-        return RegistryHarness(client: client, store: store, worker: worker, database: database, admin: admin)
+        return RegistryHarness(
+            client: client, store: store, worker: worker, database: database, admin: admin, keys: keys,
+            parts: parts, postgres: postgres)
+    }
+
+    /// The same database with other keys.
+    func store(signer: DaemonSigner) -> RegistryStore {
+        RegistryStore(client: postgres, logger: Logger(label: "test"), signer: signer)
     }
 
     /// Makes a token and gives its secret.

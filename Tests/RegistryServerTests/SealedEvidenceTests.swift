@@ -204,7 +204,14 @@ import Yams
         guard let name = path.firstMatch(of: /\{([^}]+)\}/) else { return [path] }
         let values: [String]
         switch name.1 {
-        case "name": values = ["pets"]
+        case "name", "ensemble": values = ["pets"]
+        case "file":
+            let targets = try await Psql.run(
+                "SELECT sha256 || '.manifest.json' FROM manifest UNION ALL SELECT sha256 || '.combiner.txt' FROM combiner",
+                on: scene.registry.database)
+            values =
+                ["timestamp.json"] + ["root", "snapshot", "targets"].map { "1.\($0).json" }
+                + targets.split(separator: "\n").map(String.init)
         case "model": values = scene.models
         case "sha256":
             let hex = try await Psql.run("SELECT sha256 FROM combiner", on: scene.registry.database)

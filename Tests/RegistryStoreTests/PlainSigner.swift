@@ -10,7 +10,7 @@ struct PlainSigner: MetadataSigner {
         Array("targets \(version): \(published.manifest.sha256) \(published.combiner.sha256)".utf8)
     }
 
-    func snapshot(targets: SignedMetadata, version: Int, now: Date) -> [UInt8] {
+    func snapshot(of champion: ChampionNumber, targets: SignedMetadata, version: Int, now: Date) -> [UInt8] {
         Array("snapshot \(version): targets \(targets.version)".utf8)
     }
 

@@ -5,7 +5,7 @@ import RegistryStore
 
 /// Finds out who is asking from `Authorization: Bearer TOKEN`; routes then require scopes.
 struct Authentication: RouterMiddleware {
-    let store: RegistryStore
+    let tokens: KnownTokens
 
     func handle(
         _ request: Request, context: RegistryRequestContext,
@@ -14,7 +14,7 @@ struct Authentication: RouterMiddleware {
         var context = context
         let parts = (request.headers[.authorization] ?? "").split(separator: " ", maxSplits: 1)
         if parts.count == 2, parts[0].lowercased() == "bearer" {
-            context.identity = try await store.authenticate(secret: String(parts[1]))
+            context.identity = try await tokens.token(secret: String(parts[1]))
         }
         if let identity = context.identity {
             context.logger[metadataKey: "identity"] = .string(identity.name)

@@ -27,16 +27,18 @@ extension Response {
 
     /// Content that never changes under its digest: strong ETag, and 304 for a client that has it.
     ///
-    /// - Parameter forever: whether the URL itself names the content, so that caches may keep it for good.
+    /// - Parameters:
+    ///   - forever: whether the URL itself names the content, so that caches may keep it for good.
+    ///   - request: nil where it asks for news, and what it has is not the question.
     static func content(
-        _ bytes: [UInt8], digest: String, type: String, forever: Bool, request: Request
+        _ bytes: [UInt8], digest: String, type: String, forever: Bool, request: Request?
     ) -> Response {
         let tag = "\"\(digest)\""
         let headers: HTTPFields = [
             .contentType: type, .eTag: tag,
             .cacheControl: forever ? "private, max-age=31536000, immutable" : "private, no-cache",
         ]
-        let known = request.headers[values: .ifNoneMatch].flatMap { $0.split(separator: ",") }
+        let known = (request?.headers[values: .ifNoneMatch] ?? []).flatMap { $0.split(separator: ",") }
             .map { $0.trimmingCharacters(in: .whitespaces) }
         if known.contains(tag) || known.contains("*") { return Response(status: .notModified, headers: headers) }
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))

@@ -10,6 +10,7 @@ import RegistryStore
 struct TokenRoutes {
     let store: RegistryStore
     let limits: DaemonLimits
+    let tokens: KnownTokens
 
     func add(to router: RouterGroup<RegistryRequestContext>) {
         router.get("tokens", use: list)
@@ -24,13 +25,7 @@ struct TokenRoutes {
 
     @Sendable private func create(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
         let identity = try context.require(.admin)
-        let body = try await Data(buffer: request.body.collect(upTo: limits.jsonBytes))
-        let wanted: CreateTokenRequest
-        do {
-            wanted = try APIJSON.decoder().decode(CreateTokenRequest.self, from: body)
-        } catch {
-            throw Problem(.badRequest, detail: "the body is not a token request: \(DecodingProblem.describe(error))")
-        }
+        let wanted = try await request.decode(CreateTokenRequest.self, limits: limits)
         try Name.check(wanted.name, as: "token")
         guard !wanted.scopes.isEmpty else {
             let known = Scope.allCases.map(\.rawValue).joined(separator: ", ")
@@ -44,6 +39,7 @@ struct TokenRoutes {
     @Sendable private func revoke(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
         let identity = try context.require(.admin)
         try await store.revoke(token: context.identifier("id"), actor: identity.name)
+        tokens.forget()
         return Response(status: .noContent)
     }
 }

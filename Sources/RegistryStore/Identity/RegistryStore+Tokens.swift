@@ -64,6 +64,11 @@ extension RegistryStore {
         }
     }
 
+    /// How many tokens have been revoked: while it stays the same, no token has lost its scopes.
+    public func revocationCount() async throws -> Int {
+        try await query("SELECT count(revoked_at) FROM api_token") { try $0.decode(Int.self) }.first ?? 0
+    }
+
     /// How many tokens in force stand for anybody but `name`, such as the daemon's own.
     public func tokenCount(notNamed name: String) async throws -> Int {
         try await query("SELECT count(*) FROM api_token WHERE revoked_at IS NULL AND name <> \(name)") {

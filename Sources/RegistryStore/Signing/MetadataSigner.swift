@@ -11,7 +11,7 @@ public protocol MetadataSigner: Sendable {
     func targets(_ published: PublishedFiles, version: Int, now: Date) throws -> [UInt8]
 
     /// Metadata that leads to the targets of a version.
-    func snapshot(targets: SignedMetadata, version: Int, now: Date) throws -> [UInt8]
+    func snapshot(of champion: ChampionNumber, targets: SignedMetadata, version: Int, now: Date) throws -> [UInt8]
 
     /// Metadata that leads to the snapshot of a version, and says which champion is the newest.
     func timestamp(of champion: ChampionNumber, snapshot: SignedMetadata, version: Int, now: Date) throws -> [UInt8]
@@ -52,6 +52,12 @@ public struct SignedMetadata: Hashable, Sendable {
     /// Byte for byte as it is served.
     public var bytes: [UInt8]
     public var signedAt: Date
+
+    public init(version: Int, bytes: [UInt8], signedAt: Date) {
+        self.version = version
+        self.bytes = bytes
+        self.signedAt = signedAt
+    }
 }
 
 /// After which time a role's metadata is signed again, in seconds since it was signed.

@@ -117,7 +117,7 @@ struct MetadataSigning {
             snapshot = kept
         } else {
             snapshot = try signed(after: used.snapshot, now) {
-                try signer.snapshot(targets: targets, version: $0, now: now)
+                try signer.snapshot(of: champion, targets: targets, version: $0, now: now)
             }
             try await store(snapshot, as: "snapshot", on: connection)
         }

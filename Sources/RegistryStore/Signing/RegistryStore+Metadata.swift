@@ -27,6 +27,12 @@ extension RegistryStore {
         }
     }
 
+    /// An element after each promotion, as a hint to look: it may come late, twice or not at all. Ends when the client
+    /// shuts down.
+    public func promotionHints() -> some AsyncSequence<Void, any Error> & Sendable {
+        client.listen(Self.promotionChannel).map { _ in }
+    }
+
     /// An ensemble's targets or snapshot of a version, as signed; nil when there is none.
     public func signedMetadata(ensemble: String, role: SignedRole, version: Int) async throws -> [UInt8]? {
         try await query(

@@ -1,0 +1,120 @@
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import RegistryAPI
+import RegistryStore
+import Trust
+
+/// The Update Framework's repository of each ensemble: what serving nodes follow.
+struct MetadataRoutes {
+    let store: RegistryStore
+    let watch: HeadWatch
+    let limits: DaemonLimits
+
+    func add(to router: RouterGroup<RegistryRequestContext>) {
+        router.get(":name/metadata/:file", use: metadata)
+        router.get(":name/targets/:ensemble/:file", use: target)
+    }
+
+    @Sendable private func metadata(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read, .node)
+        let (ensemble, file) = try (context.parameter("name"), context.parameter("file"))
+        if file == MetadataRole.timestamp.fileName(version: 0) { return try await timestamp(ensemble, request) }
+        guard let (role, version) = Self.versioned(file), let bytes = try await versioned(role, version, of: ensemble)
+        else { throw Problem(.notFound, detail: "'\(ensemble)' has no metadata '\(file.prefix(80))'") }
+        return .content(
+            bytes, digest: ContentDigest.of(bytes).hex, type: "application/json", forever: true, request: request)
+    }
+
+    /// Reads `N.ROLE.json`.
+    private static func versioned(_ file: String) -> (MetadataRole, Int)? {
+        let parts = file.split(separator: ".")
+        guard parts.count == 3, let version = Int32(parts[0]), version > 0,
+            let role = MetadataRole(rawValue: String(parts[1])), role.fileName(version: Int(version)) == file
+        else { return nil }
+        return (role, Int(version))
+    }
+
+    private func versioned(_ role: MetadataRole, _ version: Int, of ensemble: String) async throws -> [UInt8]? {
+        switch role {
+        case .root: try await store.root(version: version)?.bytes
+        case .targets: try await store.signedMetadata(ensemble: ensemble, role: .targets, version: version)
+        case .snapshot: try await store.signedMetadata(ensemble: ensemble, role: .snapshot, version: version)
+        case .timestamp: nil
+        }
+    }
+
+    // MARK: Timestamp
+
+    private func timestamp(_ ensemble: String, _ request: Request) async throws -> Response {
+        try request.refuseUnknownParameters(besides: ["after"])
+        let after = try request.uri.queryParameters.get("after").map { text in
+            guard let position = ManifestPosition(String(text)) else {
+                throw Problem(.badRequest, detail: "after is '\(text.prefix(40))'; it is GENERATION.SEQUENCE")
+            }
+            return position
+        }
+        let wanted = after == nil ? nil : Self.preferredWait(request, limits: limits)
+        // Drawn anew for every poll: nodes that came together do not come back together.
+        let wait = wanted.map { Duration.seconds($0) * Double.random(in: 0.9...1) }
+        guard let head = try await watch.head(of: ensemble, after: after, wait: wait) else {
+            _ = try await store.manifest(ensemble: ensemble)  // Throws for an ensemble that does not exist.
+            throw Problem(
+                .notFounded, detail: "'\(ensemble)' has no champion yet: registry ensembles found \(ensemble)")
+        }
+        if let after, after > ManifestPosition(head.head.champion) {
+            throw Problem(
+                .conflict,
+                detail: "you have manifest \(after.generation).\(after.sequence) of '\(ensemble)', newer than the "
+                    + "registry's: was a backup restored? See 'registry recover'")
+        }
+        var response = Response.content(
+            head.head.timestamp.bytes, digest: head.digest.hex, type: "application/json", forever: false,
+            request: after == nil ? request : nil)
+        if let wanted, let name = HTTPField.Name("Preference-Applied") {
+            response.headers[name] = "wait=\(wanted)"
+        }
+        return response
+    }
+
+    /// Seconds of `Prefer: wait=N` (RFC 7240), at most those that the daemon holds polls; nil without it.
+    private static func preferredWait(_ request: Request, limits: DaemonLimits) -> Int? {
+        guard let name = HTTPField.Name("Prefer") else { return nil }
+        let preferences = request.headers[values: name].flatMap { $0.split(whereSeparator: { $0 == "," || $0 == ";" }) }
+        for preference in preferences {
+            let parts = preference.split(separator: "=").map { $0.trimmingCharacters(in: .whitespaces) }
+            if parts.count == 2, parts[0].lowercased() == "wait", let seconds = Int(parts[1]), seconds >= 0 {
+                return min(seconds, Int(limits.pollWait.components.seconds))
+            }
+        }
+        return nil
+    }
+
+    // MARK: Targets
+
+    @Sendable private func target(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
+        try context.require(.read, .node)
+        let (name, ensemble) = try (context.parameter("name"), context.parameter("ensemble"))
+        let file = try context.parameter("file")
+        let parts = file.split(separator: ".", maxSplits: 1)
+        guard name == ensemble, parts.count == 2, let target = PublishedTarget(rawValue: String(parts[1])),
+            let digest = try? ContentDigest(hex: String(parts[0])),
+            let bytes = try await bytes(of: target, digest, ensemble: ensemble)
+        else { throw Problem(.notFound, detail: "'\(name)' has no target '\(ensemble)/\(file.prefix(160))'") }
+        return .content(
+            bytes, digest: digest.hex,
+            type: target == .manifest ? "application/json" : "text/plain; charset=utf-8", forever: true,
+            request: request)
+    }
+
+    private func bytes(
+        of target: PublishedTarget, _ digest: ContentDigest, ensemble: String
+    ) async throws -> [UInt8]? {
+        switch target {
+        case .manifest: try await store.manifest(ensemble: ensemble, sha256: digest)
+        case .combiner: try await store.combiner(digest)
+        }
+    }
+}
