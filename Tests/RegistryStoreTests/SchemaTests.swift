@@ -39,7 +39,8 @@ import Testing
                 for _ in 0..<4 { group.addTask { try await store.migrate() } }
                 return try await group.reduce(into: []) { $0 += $1 }
             }
-            #expect(applied == Migration.all.map(\.name))
+            // One may apply the first and end after another that applied the rest.
+            #expect(applied.sorted() == Migration.all.map(\.name))
         }
     }
 
