@@ -30,6 +30,8 @@ public struct DecisionRecord: Hashable, Sendable, Codable {
     /// Sequence of the manifest published by this decision.
     public var sequence: Int?
     public var decidedAt: Date
+    /// What people say of it; nil where the policy asked for nobody's approval, and unless it promotes.
+    public var approval: ApprovalRecord?
 
     public init(
         id: Int64, ensemble: String, kind: EvaluationKind, evaluation: Int64, submission: Int64?,
@@ -37,7 +39,7 @@ public struct DecisionRecord: Hashable, Sendable, Codable {
         verdict: Verdict, reason: String, admission: Policy.Admission, policyVersion: Int, preset: Policy.Preset,
         membersBefore: [ModelVersionID], membersAfter: [ModelVersionID], retired: [ModelVersionID],
         warnings: [Evidence.Warning] = [], metrics: [MetricsRow], utilities: [UtilityScore], evidence: ContentDigest,
-        sequence: Int?, decidedAt: Date
+        sequence: Int?, decidedAt: Date, approval: ApprovalRecord? = nil
     ) {
         self.id = id
         self.ensemble = ensemble
@@ -59,12 +61,13 @@ public struct DecisionRecord: Hashable, Sendable, Codable {
         self.evidence = evidence
         self.sequence = sequence
         self.decidedAt = decidedAt
+        self.approval = approval
     }
 
     enum CodingKeys: String, CodingKey {
         case id, ensemble, kind, evaluation, submission, model, verdict, reason, admission, preset, retired, metrics,
             utilities
-        case warnings, evidence, sequence
+        case warnings, evidence, sequence, approval
         case policyVersion = "policy_version"
         case membersBefore = "members_before"
         case membersAfter = "members_after"

@@ -135,6 +135,7 @@ public struct Evidence: Hashable, Sendable, Codable {
     /// What a person should look at.
     public var warnings: [Warning]
     public var ledgerBefore: Ledger
+    /// As booked with the verdict: a change of membership that waits for approval is not in it.
     public var ledgerAfter: Ledger
     public var metrics: [MetricsRow]
     public var utilities: [UtilityScore]

@@ -88,15 +88,37 @@ extension Ledger {
     public mutating func complete(
         _ verdict: Verdict, before: [ModelVersionID], after: [ModelVersionID], coolDown: Int
     ) {
+        if verdict.isAdmission { change(before, to: after, coolDown: coolDown, at: evaluations) }
+        tick(verdict)
+    }
+
+    /// Books the end of an evaluation whose admission waits for people's approval: as a rejection's, so that nobody
+    /// has looked at sealed rows for nothing. ``approve(before:after:coolDown:)`` may follow.
+    public mutating func completeWaiting(_ verdict: Verdict) { tick(verdict) }
+
+    /// Books the change of membership that people have approved: who left is held, and who joined is a member, from
+    /// the newest completed evaluation on. Where no other was completed meanwhile, that comes to what
+    /// ``complete(_:before:after:coolDown:)`` books.
+    public mutating func approve(before: [ModelVersionID], after: [ModelVersionID], coolDown: Int) {
+        change(before, to: after, coolDown: coolDown, at: evaluations - 1)
+        coolDowns = coolDowns.filter { $0.value >= evaluations }
+    }
+
+    private mutating func change(
+        _ before: [ModelVersionID], to after: [ModelVersionID], coolDown: Int, at clock: Int
+    ) {
         for left in before where !after.contains(left) {
             tenures[left.description] = nil
-            coolDowns[left.name] = evaluations + coolDown
+            coolDowns[left.name] = clock + coolDown
         }
         for joined in after where !before.contains(joined) {
-            tenures[joined.description] = evaluations
+            tenures[joined.description] = clock
             coolDowns[joined.name] = nil
         }
-        if verdict.isAdmission, !before.isEmpty { promotions += 1 }
+        if !before.isEmpty { promotions += 1 }
+    }
+
+    private mutating func tick(_ verdict: Verdict) {
         if verdict.completesEvaluation { evaluations += 1 }
         coolDowns = coolDowns.filter { $0.value >= evaluations }
     }

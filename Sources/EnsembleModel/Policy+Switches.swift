@@ -1,11 +1,12 @@
 import Foundation
 
 extension Policy {
-    /// Every switch that is set, by its name with its group's before a dot, in the order of names. Numbers are written
-    /// so that reading them gives the same bits.
+    /// Every switch that is set, and the approval also where it is left out, by its name with its group's before a dot,
+    /// in the order of names. Numbers are written so that reading them gives the same bits.
     public func switches() throws -> [(name: String, value: String)] {
         let tree = try JSONDecoder().decode(SwitchTree.self, from: JSONEncoder().encode(self))
-        return tree.flattened(under: "").sorted { $0.name < $1.name }
+        let unstated = approval == .nobody ? [(name: "approval", value: approval.rawValue)] : []
+        return (tree.flattened(under: "") + unstated).sorted { $0.name < $1.name }
     }
 
     /// The policy as the YAML it can be read from again.

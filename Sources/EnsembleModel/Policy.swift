@@ -39,6 +39,25 @@ public struct Policy: Hashable, Sendable, Codable {
         case small
     }
 
+    /// How many people must approve of a change of membership before it is published.
+    public enum Approval: String, Hashable, Sendable, Codable, CaseIterable {
+        /// A verdict that promotes is published at once.
+        case nobody = "none"
+        /// Somebody other than who submitted.
+        case one
+        /// Two of them.
+        case two
+
+        /// How many people.
+        public var needed: Int {
+            switch self {
+            case .nobody: 0
+            case .one: 1
+            case .two: 2
+            }
+        }
+    }
+
     /// How a newcomer is let in.
     public var admission: Admission
     /// How an ensemble gets its first members.
@@ -59,12 +78,21 @@ public struct Policy: Hashable, Sendable, Codable {
     public var retirement: Retirement
     /// Completed evaluations for which a model that was dropped is held.
     public var coolDown: Int
+    /// How many people must approve of a founding or an admission before it is published.
+    public var approval: Approval {
+        get { statedApproval ?? .nobody }
+        set { statedApproval = newValue == .nobody ? nil : newValue }
+    }
+    /// Left out where it is `none`: policies and evidence from before there was a choice say the same in the same
+    /// bytes.
+    private var statedApproval: Approval?
 
     /// Creates a policy; the defaults are those of a new ensemble.
     public init(
         admission: Admission = .gated, founding: Founding = .round, columns: Columns = .probability,
         preset: Preset = .auto, parsimony: Double = 0.5, budget: Budget = Budget(), gate: Gate = Gate(),
-        guardrails: Guardrails = Guardrails(), retirement: Retirement = Retirement(), coolDown: Int = 5
+        guardrails: Guardrails = Guardrails(), retirement: Retirement = Retirement(), coolDown: Int = 5,
+        approval: Approval = .nobody
     ) {
         self.admission = admission
         self.founding = founding
@@ -76,7 +104,11 @@ public struct Policy: Hashable, Sendable, Codable {
         self.guardrails = guardrails
         self.retirement = retirement
         self.coolDown = coolDown
+        self.approval = approval
     }
+
+    /// ``coolDown`` under the rule of admission: the published rule holds nobody.
+    public var coolDownAfterLeaving: Int { admission == .gated ? coolDown : 0 }
 
     /// Checks the ranges of all switches.
     ///
@@ -117,6 +149,7 @@ extension Policy {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case admission, founding, columns, preset, parsimony, budget, gate, guardrails, retirement
         case coolDown = "cool_down"
+        case statedApproval = "approval"
     }
 
     /// Decodes a policy; switches left out take their defaults, unknown ones are refused.
@@ -133,6 +166,7 @@ extension Policy {
         guardrails = try values.read(.guardrails, defaults.guardrails)
         retirement = try values.read(.retirement, defaults.retirement)
         coolDown = try values.read(.coolDown, defaults.coolDown)
+        approval = try values.choice(.statedApproval, .nobody)
         try validate()
     }
 }

@@ -8,6 +8,8 @@ public enum WorkState: String, Hashable, Sendable, Codable, CaseIterable {
     case evaluating
     /// The outcome is stored and waits for publication.
     case evaluated
+    /// There is a verdict that promotes; it waits for people's approval.
+    case pending
     case decided
     /// Gave up, after the last attempt or because another would fail as well; `registry retry` queues it again.
     case failed
@@ -18,7 +20,7 @@ public enum WorkState: String, Hashable, Sendable, Codable, CaseIterable {
     /// Whether nothing more happens by itself.
     public var isFinal: Bool {
         switch self {
-        case .candidate, .decided, .failed, .cancelled, .replayed: true
+        case .candidate, .pending, .decided, .failed, .cancelled, .replayed: true
         case .queued, .evaluating, .evaluated: false
         }
     }

@@ -126,14 +126,18 @@ struct EvaluationReport {
 
     private var ledgerAfter: Ledger {
         var ledger = request.ledger
+        let waits = verdict.isAdmission && request.policy.approval != .nobody
         if request.kind == .founding {
-            if verdict.isAdmission { ledger.found(membersAfter) }
+            if verdict.isAdmission, !waits { ledger.found(membersAfter) }
             return ledger
         }
         if sealed != nil { ledger.spendTest(request.policy.gate, submitter: request.submitter) }
-        ledger.complete(
-            verdict, before: membersBefore, after: membersAfter,
-            coolDown: request.policy.admission == .gated ? request.policy.coolDown : 0)
+        if waits {
+            ledger.completeWaiting(verdict)
+        } else {
+            ledger.complete(
+                verdict, before: membersBefore, after: membersAfter, coolDown: request.policy.coolDownAfterLeaving)
+        }
         return ledger
     }
 

@@ -41,6 +41,8 @@ public enum APIPath {
     public static func model(_ id: ModelVersionID) -> String { "\(models)/\(id)" }
     public static func decision(_ id: Int64) -> String { "\(root)/decisions/\(id)" }
     public static func evidence(_ id: Int64) -> String { "\(decision(id))/evidence" }
+    public static func approve(_ id: Int64) -> String { "\(decision(id))/approve" }
+    public static func reject(_ id: Int64) -> String { "\(decision(id))/reject" }
     public static func replay(decision id: Int64) -> String { "\(decision(id))/replay" }
     public static func replay(evaluation id: Int64) -> String { "\(evaluation(id))/replay" }
     public static func sealedEvidence(_ id: Int64) -> String { "\(decision(id))/sealed-evidence" }

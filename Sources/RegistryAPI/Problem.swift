@@ -70,6 +70,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
     case digestMismatch = "digest_mismatch"
     case unauthenticated = "unauthenticated"
     case forbidden = "forbidden"
+    case ownSubmission = "own_submission"
     case notFound = "not_found"
     case methodNotAllowed = "method_not_allowed"
     case ensembleNotFound = "ensemble_not_found"
@@ -94,7 +95,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
         switch self {
         case .badRequest, .requestInterrupted: 400
         case .unauthenticated: 401
-        case .forbidden: 403
+        case .forbidden, .ownSubmission: 403
         case .notFound, .ensembleNotFound, .modelNotFound, .notFounded: 404
         case .methodNotAllowed: 405
         case .ensembleExists, .modelVersionImmutable, .alreadyFounded, .noCandidates, .idempotencyConflict, .conflict:
@@ -119,6 +120,7 @@ public enum ProblemCode: String, Hashable, Sendable, Codable, CaseIterable {
         case .digestMismatch: "The upload does not match its digest; nothing was stored"
         case .unauthenticated: "A valid token is needed"
         case .forbidden: "The token lacks a scope"
+        case .ownSubmission: "Nobody approves of their own submission"
         case .notFound: "There is nothing here"
         case .methodNotAllowed: "The path does not take this method"
         case .ensembleNotFound: "There is no such ensemble"

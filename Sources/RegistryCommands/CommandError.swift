@@ -12,7 +12,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     case refused = 3
     /// The verdict is a rejection.
     case rejected = 4
-    /// The verdict is held.
+    /// The verdict is held, or waits for approval.
     case held = 5
     case unauthorised = 6
     case unreachable = 7

@@ -8,8 +8,8 @@ public enum RegistryProgram {
     /// Runs a command.
     ///
     /// - Parameter arguments: the arguments without the program's name.
-    /// - Returns: the exit status: 0 done, 1 failed, 2 usage, 3 refused by validation, 4 rejected verdict, 5 held,
-    ///   6 not authorised, 7 registry unreachable.
+    /// - Returns: the exit status: 0 done, 1 failed, 2 usage, 3 refused by validation, 4 rejected verdict, 5 held or
+    ///   waiting for approval, 6 not authorised, 7 registry unreachable.
     public static func run(_ arguments: [String]) async -> Int32 {
         await run(arguments, console: .standard)
     }
@@ -62,14 +62,14 @@ struct RegistryCommand: AsyncParsableCommand {
         commandName: "registry",
         abstract: "Submit models to ensembles and see what became of them.",
         discussion: """
-            Exit status: 0 done; 1 failed; 2 wrong usage; 3 refused by validation; 4 rejected (with --wait); 5 held; \
-            6 not authorised; 7 registry unreachable.
+            Exit status: 0 done; 1 failed; 2 wrong usage; 3 refused by validation; 4 rejected (with --wait); 5 held or \
+            waiting for approval; 6 not authorised; 7 registry unreachable.
             """,
         version: ProgramVersion.current,
         subcommands: [
             EnsemblesCommand.self, SubmitCommand.self, SubmissionsCommand.self, ModelsCommand.self,
             PromotionsCommand.self, RollbackCommand.self, RecoverCommand.self, NodesCommand.self,
-            DecisionsCommand.self,
+            DecisionsCommand.self, ApproveCommand.self, RejectCommand.self,
             ManifestCommand.self, RetryCommand.self, ReplayCommand.self, SimulateCommand.self, TokensCommand.self,
         ])
 }

@@ -197,6 +197,7 @@ public struct RegistryDaemon: Sendable {
         PolicyRoutes(store: store, limits: limits).add(to: api)
         SubmissionRoutes(store: store, uploads: uploads, limits: limits).add(to: api)
         DecisionRoutes(store: store, limits: limits).add(to: api)
+        ApprovalRoutes(store: store, limits: limits).add(to: api)
         ReplayRoutes(store: store).add(to: api)
         ManifestRoutes(store: store).add(to: api)
         RollbackRoutes(store: store, limits: limits).add(to: api)

@@ -17,6 +17,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         case noCandidates
         /// The idempotency key was used for another submission.
         case idempotencyConflict
+        /// Whoever submitted a model does not approve of it.
+        case ownSubmission
         /// The state does not allow it, now or for good; the message says which.
         case conflict
         /// A value that the database cannot hold, such as a text with a NUL.

@@ -32,6 +32,7 @@ struct PolicyCommandTests {
                     # version 2 of e's policy, 2026-01-01 12:34 UTC by ann
                     # less\u{FFFD}noise
                     admission: gated
+                    approval: none
                     budget:
                       cost_usd_per_10k: 1e-07
                       latency_ms: 12.5

@@ -116,7 +116,7 @@ struct TextTests {
     func everyProblemHasItsExitStatus(_ code: ProblemCode) {
         let expected: ExitStatus =
             switch code {
-            case .unauthenticated, .forbidden: .unauthorised
+            case .unauthenticated, .forbidden, .ownSubmission: .unauthorised
             case .busy, .databaseUnavailable: .unreachable
             case .notFound, .methodNotAllowed, .ensembleNotFound, .modelNotFound, .notFounded, .internalError: .failed
             default: .refused

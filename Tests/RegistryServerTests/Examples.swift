@@ -12,7 +12,7 @@ enum Examples {
     static func policy() throws -> Policy {
         Policy(
             budget: Budget(members: 6, latencyMilliseconds: 20, latencyRule: .total, costUSDPer10k: 12),
-            gate: .init(testsPerSubmitter: 3))
+            gate: .init(testsPerSubmitter: 3), approval: .two)
     }
 
     static func ledger() -> LedgerRecord {
@@ -71,11 +71,18 @@ enum Examples {
             state: .decided, evaluation: try evaluation(), holdCount: 1, submittedBy: "me", createdAt: date)
     }
 
+    static func review() -> ReviewRecord { ReviewRecord(reviewer: "ann", answer: .approve, reason: "r", at: date) }
+
+    static func approval() -> ApprovalRecord {
+        ApprovalRecord(state: .superseded, needed: 2, reviews: [review()], supersededBecause: "r")
+    }
+
     static func decision() throws -> DecisionRecord {
         DecisionRecord(
             id: 1, ensemble: "esci", kind: .admission, evaluation: 1, submission: 1, model: try id(), verdict: .admit,
             reason: "r", admission: .shapleyTopK, policyVersion: 1, preset: .small, membersBefore: [], membersAfter: [],
-            retired: [], metrics: [], utilities: [], evidence: digest, sequence: 1, decidedAt: date)
+            retired: [], metrics: [], utilities: [], evidence: digest, sequence: 1, decidedAt: date,
+            approval: approval())
     }
 
     static func evidence() throws -> Evidence {

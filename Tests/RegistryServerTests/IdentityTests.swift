@@ -50,6 +50,8 @@ import Testing
             #expect(try await allowed(.get, APIPath.policies("pets")) == [.read, .admin].contains(scope))
             #expect(try await allowed(.put, APIPath.policy("pets")) == [.admin].contains(scope))
             #expect(try await allowed(.get, APIPath.tokens) == [.admin].contains(scope))
+            #expect(try await allowed(.post, APIPath.approve(1)) == [.admin].contains(scope))
+            #expect(try await allowed(.post, APIPath.reject(1)) == [.admin].contains(scope))
 
             let revoked = try await registry.send(.delete, APIPath.token(created.token.id))
             #expect(revoked.status == .noContent)

@@ -13,12 +13,14 @@ import Yams
 
 /// What sealed rows said reaches auditors, and nobody else by any way.
 @Suite struct SealedEvidenceTests {
-    /// An ensemble with an admission, a refusal by the gate and a duplicate, all by real evaluations.
+    /// An ensemble with an admission, a refusal by the gate, a duplicate and an admission that waits for approval, all
+    /// by real evaluations.
     private struct Scene {
         let registry: RegistryHarness
         let admitted: DecisionRecord
         let refused: DecisionRecord
         let duplicate: DecisionRecord
+        let pending: DecisionRecord
         let models: [String]
         let submitter: String
         let log: CapturedLog
@@ -58,10 +60,14 @@ import Yams
                 // Useful on open rows, but by less than the policy asks of sealed ones.
                 let refused = try await decide("slight@1", task.predictions(skill: 0.6, seed: 9))
                 let duplicate = try await decide("copy@1", good)
+                let asking = policy.replacing(#"{"preset""#, with: #"{"approval":"one","preset""#)
+                _ = try await registry.send(.put, APIPath.policy("pets"), body: #"{"policy":\#(asking)}"#)
+                let pending = try await decide("waits@1", task.predictions(skill: 3, seed: 8))
                 try await body(
                     Scene(
                         registry: registry, admitted: admitted, refused: refused, duplicate: duplicate,
-                        models: ["weak@1", "fair@1", "good@1", "slight@1", "copy@1"], submitter: submitter, log: log))
+                        pending: pending, models: ["weak@1", "fair@1", "good@1", "slight@1", "copy@1", "waits@1"],
+                        submitter: submitter, log: log))
             }
         }
     }
@@ -120,7 +126,8 @@ import Yams
         try await Scene.with { scene in
             let registry = scene.registry
             var (values, nonces, derived) = (Set<Double>(), [String](), Set<Double>())
-            for decision in [scene.admitted, scene.refused] {
+            #expect(scene.pending.approval?.state == .pending)
+            for decision in [scene.admitted, scene.refused, scene.pending] {
                 let open = try await registry.store.evidence(decision: decision.id)
                 let evidence = try JSONDecoder().decode(Evidence.self, from: Data(open))
                 let sealed: SealedEvidence = try await registry.send(.get, APIPath.sealedEvidence(decision.id))
@@ -219,7 +226,7 @@ import Yams
         default:
             // Numbers: more than there are of anything.
             values = (1...12).map(String.init)
-            try #require(scene.duplicate.evaluation < 12)
+            try #require(scene.pending.evaluation < 12)
         }
         var paths: [String] = []
         for value in values { paths += try await fill(path.replacing("{\(name.1)}", with: value), scene) }

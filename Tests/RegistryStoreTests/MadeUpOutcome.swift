@@ -28,8 +28,10 @@ extension RegistryStore.Claim {
         if spends, policy.admission == .gated, !champion.isEmpty {
             ledgerAfter.spendTest(policy.gate, submitter: submitter)
         }
+        let waits = verdict.isAdmission && policy.approval != .nobody
         switch kind {
-        case .founding, .replay: if verdict.isAdmission { ledgerAfter.found(after) }
+        case .founding, .replay: if verdict.isAdmission, !waits { ledgerAfter.found(after) }
+        case .admission where waits: ledgerAfter.completeWaiting(verdict)
         case .admission: ledgerAfter.complete(verdict, before: champion, after: after, coolDown: 5)
         }
         let evidence = Evidence(

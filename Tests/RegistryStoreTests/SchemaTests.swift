@@ -39,6 +39,7 @@ import Testing
                 for _ in 0..<4 { group.addTask { try await store.migrate() } }
                 return try await group.reduce(into: []) { $0 += $1 }
             }
+            // One may apply the first and end after another that applied the rest.
             #expect(applied.sorted() == Migration.all.map(\.name))
         }
     }

@@ -29,7 +29,7 @@ enum DecisionText {
             ("decision", "\(decision.id), \(Format.date(decision.decidedAt)) UTC"),
             ("ensemble", decision.ensemble),
             ("model", decision.model?.description ?? "(\(decision.kind.rawValue))"),
-            ("verdict", decision.verdict.rawValue),
+            ("verdict", ApprovalText.verdict(decision)),
             ("rule", "\(decision.admission.rawValue), preset \(decision.preset.rawValue)"),
             ("policy", "version \(decision.policyVersion)"),
             ("members before", Format.models(decision.membersBefore)),

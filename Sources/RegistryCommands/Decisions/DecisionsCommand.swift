@@ -30,7 +30,7 @@ struct DecisionsCommand: AsyncParsableCommand {
                     rows: page.items.map {
                         [
                             "\($0.id)", Format.date($0.decidedAt), $0.model?.description ?? "(\($0.kind.rawValue))",
-                            $0.verdict.rawValue, Format.models($0.retired), warnings($0), $0.reason,
+                            ApprovalText.verdict($0), Format.models($0.retired), warnings($0), $0.reason,
                         ]
                     }
                 ).text

@@ -14,7 +14,7 @@ struct VerdictSentences {
 
     /// One sentence or thought each.
     var all: [String] {
-        var lines = [headline, "Why: \(why)."]
+        var lines = [headline, "Why: \(why)."] + ApprovalText.lines(decision)
         if evidence.kind == .founding || evidence.membersBefore.isEmpty {
             lines += founding
         } else if policy.admission == .gated {
@@ -31,6 +31,9 @@ struct VerdictSentences {
 
     private var headline: String {
         let name = decision.ensemble
+        if let approval = decision.approval, approval.state != .approved {
+            return "\(proposal) \(ApprovalText.fate(approval))."
+        }
         if evidence.kind == .founding {
             return decision.verdict.isAdmission
                 ? "\(name) is founded with \(count(decision.membersAfter, "member")): \(list(decision.membersAfter))."
@@ -45,6 +48,17 @@ struct VerdictSentences {
         case .holdCooldown, .holdQuota, .holdEpochExhausted, .holdTooFewGroups:
             return "\(challenger) is held: nothing was decided on its merits, and it may be submitted again."
         }
+    }
+
+    /// What people are asked to approve of.
+    private var proposal: String {
+        let name = decision.ensemble
+        guard !decision.membersBefore.isEmpty else {
+            return "The founding of \(name) with \(count(decision.membersAfter, "member")) "
+                + "(\(list(decision.membersAfter)))"
+        }
+        let place = decision.retired.isEmpty ? "" : " in place of \(list(decision.retired))"
+        return "\(evidence.kind == .founding ? "The new founding" : "\(challenger)'s joining") of \(name)\(place)"
     }
 
     private var leave: String { decision.retired.count == 1 ? "leaves" : "leave" }
@@ -194,7 +208,7 @@ struct VerdictSentences {
                     + "\(shortest(policy.retirement.alpha))."
                 : "\(model) leaves because the best set within the budget does without it."
         }
-        if policy.coolDown > 0 {
+        if policy.coolDown > 0, !ApprovalText.isUnpublished(decision) {
             let names = Set(decision.retired.map(\.name)).sorted().joined(separator: ", ")
             lines.append("New versions of \(names) are held for \(count(policy.coolDown, "evaluation")).")
         }

@@ -52,6 +52,11 @@ extension RegistryClient {
 extension ExitStatus {
     /// What a command ends with that waited for a decision, of which there may be none.
     init(_ decision: DecisionRecord?) {
-        self = decision.map { ExitStatus($0.verdict) } ?? .failed
+        self =
+            switch decision?.approval?.state {
+            case .pending, .superseded: .held
+            case .rejected: .rejected
+            case .approved, nil: decision.map { ExitStatus($0.verdict) } ?? .failed
+            }
     }
 }

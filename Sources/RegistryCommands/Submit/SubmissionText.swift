@@ -19,6 +19,9 @@ enum SubmissionText {
         case .decided:
             let decision = submission.evaluation?.decision.map { "show \($0)" } ?? "list \(submission.ensemble)"
             return start + "\nDecided before: see `registry decisions \(decision)`."
+        case .pending:
+            let decision = submission.evaluation?.decision.map { "show \($0)" } ?? "list \(submission.ensemble)"
+            return start + "\nWaits for approval: see `registry decisions \(decision)`."
         case .queued, .evaluating, .evaluated, .replayed:
             let work = "\n\(submission.state.rawValue.capitalized) as evaluation \(evaluation)."
             return start + work + (submission.holdCount > 0 ? " \(held(submission)) before." : "")

@@ -94,6 +94,7 @@ extension ProblemCode {
         case .alreadyFounded: self = .alreadyFounded
         case .noCandidates: self = .noCandidates
         case .idempotencyConflict: self = .idempotencyConflict
+        case .ownSubmission: self = .ownSubmission
         case .conflict: self = .conflict
         case .invalidValue: self = .badRequest
         case .signingKeysMissing, .signingKeysOutdated: self = .signingUnavailable

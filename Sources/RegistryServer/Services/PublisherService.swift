@@ -49,6 +49,10 @@ struct PublisherService: Service {
                 logger.info("Manifest published", metadata: ["evaluation": "\(evaluation)", "sequence": "\(sequence)"])
             case .decidedWithoutPromotion:
                 logger.info("Submission decided", metadata: ["evaluation": "\(evaluation)"])
+            case .awaitsApproval(let decision):
+                logger.notice(
+                    "A promotion waits for approval",
+                    metadata: ["evaluation": "\(evaluation)", "decision": "\(decision)"])
             case .requeued(let reason):
                 logger.notice(
                     "Evaluation is repeated", metadata: ["evaluation": "\(evaluation)", "reason": "\(reason)"])

@@ -76,7 +76,7 @@ extension DecisionRecord {
         SELECT d.id, e.name AS ensemble, v.kind, d.evaluation_id, d.submission_id, m.reference, o.verdict, o.reason,
                p.policy, d.policy_version, o.preset, o.members_before, o.members_after, o.retired, o.metrics,
                convert_from(o.evidence, 'UTF8')::jsonb -> 'warnings' AS warnings, o.evidence_sha256, pr.sequence,
-               d.decided_at
+               d.decided_at, \(ApprovalRecord.columns)
         FROM decision d
         JOIN ensemble e ON e.id = d.ensemble_id
         JOIN evaluation v ON v.id = d.evaluation_id
@@ -99,8 +99,9 @@ extension DecisionRecord {
             policyVersion: try row["policy_version"], preset: try row.value("preset"),
             membersBefore: try row.models("members_before"), membersAfter: try row.models("members_after"),
             retired: try row.models("retired"), warnings: try row.warnings, metrics: metrics, utilities: utilities,
-            evidence: try row.digest("evidence_sha256"), sequence: try row["sequence"], decidedAt: try row["decided_at"]
-        )
+            evidence: try row.digest("evidence_sha256"), sequence: try row["sequence"],
+            decidedAt: try row["decided_at"],
+            approval: try ApprovalRecord(row: row))
     }
 }
 

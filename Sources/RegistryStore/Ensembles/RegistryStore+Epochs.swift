@@ -10,7 +10,8 @@ extension RegistryStore {
     /// climbed would be sealed, and their climbing would pass for a gain. Only a set of fresh groups begins with the
     /// whole alpha. Cool-downs and tenures are about models, so they go on in any case.
     ///
-    /// Evaluations of the old epoch that are not decided are cancelled: their predictions are of the old rows.
+    /// Evaluations of the old epoch that are not decided are cancelled, and decisions that wait for approval are
+    /// superseded: their predictions are of the old rows.
     ///
     /// - Returns: the ensemble, and whether the epoch was started now; false when this set is the current one.
     /// - Parameters:
@@ -48,6 +49,8 @@ extension RegistryStore {
             }
             let number = head.epoch + 1
             let cancelled = try await Self.cancelEvaluations(head, on: connection)
+            let superseded = try await Self.supersedeWaiting(
+                "ensemble_id = \(head.ensembleID)", because: "epoch \(number) has begun", on: connection)
             try await connection.execute(pipelined: [
                 """
                 INSERT INTO epoch (ensemble_id, number, validation_set_id, salt, preset, shares_with)
@@ -63,6 +66,7 @@ extension RegistryStore {
                     "epoch": .integer(Int64(number)), "validation": .string(digest.hex),
                     "shares_with": .array(shared.map { .integer(Int64($0)) }),
                     "cancelled_evaluations": .integer(Int64(cancelled)),
+                    "superseded_decisions": .integer(Int64(superseded)),
                 ], on: connection)
             return true
         }
@@ -204,6 +208,9 @@ extension RegistryStore {
             WHERE ensemble_id = \(head.ensembleID) AND kind = 'founding'
               AND state IN ('queued', 'evaluating', 'evaluated')
             """)
+        _ = try await supersedeWaiting(
+            "ensemble_id = \(head.ensembleID) AND kind = 'founding'",
+            because: "all members have predictions in this epoch now", on: connection)
         try await queueWithoutEvaluation(head, besides: members.texts, on: connection)
     }
 }

@@ -134,7 +134,7 @@ extension RegistryStore {
             let open = try await connection.query(
                 """
                 SELECT id FROM evaluation
-                WHERE ensemble_id = \(head.ensembleID) AND state IN ('queued', 'evaluating', 'evaluated')
+                WHERE ensemble_id = \(head.ensembleID) AND state IN ('queued', 'evaluating', 'evaluated', 'pending')
                 ORDER BY id LIMIT 1
                 """)
             if let id: Int64 = try open.first?["id"] {

@@ -15,8 +15,9 @@ extension RegistryStore {
         return record
     }
 
-    /// Queues the founding of an ensemble; one that is under way is returned as it is. A founded one is founded anew
-    /// only where members of its champion have no predictions in the epoch, and `replacing` says that this is meant.
+    /// Queues the founding of an ensemble; one that is under way or waits for approval is returned as it is. A founded
+    /// one is founded anew only where members of its champion have no predictions in the epoch, and `replacing` says
+    /// that this is meant.
     ///
     /// - Throws: ``StoreError`` with code `ensembleNotFound`, `alreadyFounded` or `noCandidates`; `conflict` when the
     ///   policy lets the first submission found it.
@@ -30,7 +31,7 @@ extension RegistryStore {
                 EvaluationRecord.select(
                     """
                     WHERE v.ensemble_id = \(head.ensembleID) AND v.kind = 'founding'
-                      AND v.state IN ('queued', 'evaluating', 'evaluated')
+                      AND v.state IN ('queued', 'evaluating', 'evaluated', 'pending')
                     """))
             if let row = open.first { return try EvaluationRecord(row: row) }
             let rows = try await connection.query(

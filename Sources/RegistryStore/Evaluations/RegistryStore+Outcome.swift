@@ -59,7 +59,7 @@ extension RegistryStore {
             """)
         switch try rows.first?.value("state", as: WorkState.self) {
         case .evaluating: return true
-        case .evaluated, .decided, .replayed: return false
+        case .evaluated, .pending, .decided, .replayed: return false
         default: throw StoreError.leaseLost(claim.evaluation)
         }
     }

@@ -1,7 +1,7 @@
 import EnsembleModel
 import Postgres
 
-/// An evaluated evaluation with what its publication needs of the outcome.
+/// An evaluated evaluation, or one that waits for approval, with what its publication needs of the outcome.
 struct PendingDecision: Sendable {
     let evaluation: Int64
     let fenceToken: Int64
@@ -9,6 +9,8 @@ struct PendingDecision: Sendable {
     let submission: Int64?
     /// Who asked for the evaluation.
     let actor: String
+    /// They, and who submitted the model: nobody of them approves of it.
+    let proposers: [String]
     let verdict: Verdict
     let reason: String
     let preset: Policy.Preset
@@ -18,9 +20,11 @@ struct PendingDecision: Sendable {
     let judged: [String]
     /// SHA-256 of the evidence.
     let evidence: String
-    let admission: Policy.Admission
+    /// Evaluated under this one.
+    let policy: Policy
+    var admission: Policy.Admission { policy.admission }
     /// What the combiner sees of each member.
-    let columns: Policy.Columns
+    var columns: Policy.Columns { policy.columns }
     let combiner: Manifest.CombinerReference?
     /// Rows to check a scorer of the combiner with.
     let golden: GoldenRows?
@@ -33,19 +37,26 @@ struct PendingDecision: Sendable {
     private let epoch: Int
     private let policyVersion: Int
 
-    /// Reads and locks an evaluation that waits for publication; nil when it does not (any more).
-    static func read(_ evaluation: Int64, on connection: Connection) async throws -> PendingDecision? {
+    /// Whether the outcome is published only when people approve of it.
+    var waitsForApproval: Bool { verdict.isAdmission && policy.approval != .nobody }
+
+    /// Reads and locks an evaluation in a state: `evaluated` to be decided, `pending` to be approved; nil when it is
+    /// not (any more).
+    static func read(
+        _ evaluation: Int64, in state: WorkState = .evaluated, on connection: Connection
+    ) async throws -> PendingDecision? {
         try await connection.query(
             """
-            SELECT v.id, v.fence_token, v.kind, v.submission_id, v.requested_by, v.against_sequence, v.against_epoch,
-                   v.against_policy_version, v.against_ledger_revision, o.ledger, o.retired_loss, p.policy,
-                   o.verdict, o.reason, o.preset, o.members_before, o.members_after, o.judged,
-                   o.evidence_sha256, c.sha256 AS combiner, c.bytes, c.trees, c.golden
+            SELECT v.id, v.fence_token, v.kind, v.submission_id, v.requested_by, s.submitted_by,
+                   v.against_sequence, v.against_epoch, v.against_policy_version, v.against_ledger_revision,
+                   o.ledger, o.retired_loss, p.policy, o.verdict, o.reason, o.preset, o.members_before,
+                   o.members_after, o.judged, o.evidence_sha256, c.sha256 AS combiner, c.bytes, c.trees, c.golden
             FROM evaluation v
             JOIN evaluation_outcome o ON o.evaluation_id = v.id
             JOIN policy_version p ON p.ensemble_id = v.ensemble_id AND p.version = v.against_policy_version
             LEFT JOIN combiner c ON c.sha256 = o.combiner_sha256
-            WHERE v.id = \(evaluation) AND v.state = 'evaluated'
+            LEFT JOIN submission s ON s.id = v.submission_id
+            WHERE v.id = \(evaluation) AND v.state = \(state.rawValue)
             FOR UPDATE OF v
             """
         ).first.map(PendingDecision.init(row:))
@@ -56,7 +67,9 @@ struct PendingDecision: Sendable {
         fenceToken = try row["fence_token"]
         kind = try row.value("kind")
         submission = try row["submission_id"]
-        actor = try row["requested_by"]
+        let (requester, submitter): (String, String?) = (try row["requested_by"], try row["submitted_by"])
+        actor = requester
+        proposers = submitter == nil || submitter == requester ? [requester] : [requester, submitter ?? requester]
         verdict = try row.value("verdict")
         reason = try row["reason"]
         preset = try row.value("preset")
@@ -64,9 +77,7 @@ struct PendingDecision: Sendable {
         after = try row.models("members_after")
         judged = try row["judged"]
         evidence = try row["evidence_sha256"]
-        let policy = try row.json("policy", as: Policy.self)
-        admission = policy.admission
-        columns = policy.columns
+        policy = try row.json("policy")
         combiner = try row.optionalDigest("combiner").map {
             Manifest.CombinerReference(sha256: $0, bytes: try row["bytes"], trees: try row["trees"])
         }
@@ -87,7 +98,11 @@ struct PendingDecision: Sendable {
 
     /// What has changed since the evaluation began, in words; nil when nothing has.
     func change(against head: EnsembleHead, ledgerRevision: Int) -> String? {
-        if self.ledgerRevision != ledgerRevision { return "the ledger has changed" }
+        self.ledgerRevision == ledgerRevision ? change(against: head) : "the ledger has changed"
+    }
+
+    /// The same but for the ledger, in which others book what they spend while this one waits.
+    func change(against head: EnsembleHead) -> String? {
         if head.sequence != sequence { return "the champion changed from manifest \(sequence) to \(head.sequence)" }
         if head.epoch != epoch { return "epoch \(head.epoch) has begun" }
         if head.policyVersion != policyVersion {

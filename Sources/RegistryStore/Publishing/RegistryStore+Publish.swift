@@ -16,6 +16,9 @@ extension RegistryStore {
     /// Decides an evaluation, and on an admission publishes the new champion: decision, manifest, promotion and head
     /// together or not at all. However many call it at once, an evaluation is decided once.
     ///
+    /// Where the policy asks for approval, an admission is decided and booked as a rejection would be: its gate test is
+    /// spent, and the champion stays until ``approve(decision:reviewer:reason:now:)``.
+    ///
     /// One READ COMMITTED transaction, serialised by the ensemble's head row. What the evaluation was against is
     /// checked again under that lock.
     ///
@@ -52,11 +55,12 @@ extension RegistryStore {
             _ = try await EnsembleHead.of(evaluation: evaluation, lock: .share, on: connection)
             let rows = try await connection.query(
                 """
-                SELECT p.sequence FROM decision d LEFT JOIN promotion p ON p.decision_id = d.id
+                SELECT p.sequence, d.id, d.approval FROM decision d LEFT JOIN promotion p ON p.decision_id = d.id
                 WHERE d.evaluation_id = \(evaluation)
                 """)
             return try rows.first.map { row in
-                (try row["sequence"] as Int?).map { .published(sequence: $0) } ?? .decidedWithoutPromotion
+                if try row["approval"] == "pending" { return .awaitsApproval(decision: try row["id"]) }
+                return (try row["sequence"] as Int?).map { .published(sequence: $0) } ?? .decidedWithoutPromotion
             }
         }
     }
@@ -65,37 +69,42 @@ extension RegistryStore {
         _ pending: PendingDecision, _ head: EnsembleHead, signer: (any MetadataSigner)?, now: Date,
         on connection: Connection
     ) async throws -> Publication {
+        let waits = pending.waitsForApproval
         let rows = try await connection.query(
             """
-            INSERT INTO decision (ensemble_id, evaluation_id, submission_id, policy_version, is_hold, decided_at)
+            INSERT INTO decision (ensemble_id, evaluation_id, submission_id, policy_version, is_hold, decided_at,
+                                  approval, approvals_needed)
             VALUES (\(head.ensembleID), \(pending.evaluation), \(pending.submission), \(head.policyVersion),
-                    \(pending.verdict.isHold), \(now))
+                    \(pending.verdict.isHold), \(now), \(waits ? "pending" : "none"),
+                    \(waits ? pending.policy.approval.needed : 0))
             RETURNING id
             """)
         guard let decision: Int64 = try rows.first?["id"] else {
             throw StoreError(.internalError, "the decision was not stored")
         }
         let manifest =
-            pending.verdict.isAdmission
+            pending.verdict.isAdmission && !waits
             ? try await promote(pending, head, decision: decision, signer: signer, now: now, on: connection) : nil
-        try await book(pending, head, on: connection)
+        try await bookVerdict(pending, head, on: connection)
         try await expectOne(
             """
-            UPDATE evaluation SET state = 'decided', finished_at = \(now)
+            UPDATE evaluation
+            SET state = \(waits ? "pending" : "decided"), finished_at = \(waits ? nil : now)
             WHERE id = \(pending.evaluation) AND state = 'evaluated' AND fence_token = \(pending.fenceToken)
             """, on: connection)
         try await audit(
-            .decide, subject: "decision \(decision)", actor: pending.actor,
+            waits ? .awaitApproval : .decide, subject: "decision \(decision)", actor: pending.actor,
             detail: [
                 "ensemble": .string(head.ensemble), "evaluation": .integer(pending.evaluation),
                 "verdict": .string(pending.verdict.rawValue), "evidence": .string(pending.evidence),
                 "manifest": manifest.map { .string($0.hex) } ?? .null,
             ], on: connection)
+        if waits { return .awaitsApproval(decision: decision) }
         return manifest == nil ? .decidedWithoutPromotion : .published(sequence: head.sequence + 1)
     }
 
     /// The revision of the epoch's ledger, which stays as it is until the end of the transaction.
-    private static func lockLedger(of head: EnsembleHead, on connection: Connection) async throws -> Int {
+    static func lockLedger(of head: EnsembleHead, on connection: Connection) async throws -> Int {
         let rows = try await connection.query(
             """
             SELECT revision FROM ledger WHERE ensemble_id = \(head.ensembleID) AND epoch = \(head.epoch) FOR UPDATE
@@ -107,27 +116,37 @@ extension RegistryStore {
         return revision
     }
 
-    /// Writes the ledger after the evaluation: with its verdict or not at all.
-    private static func book(
+    /// Writes the ledger after the evaluation: with its verdict or not at all. Nothing is retired by what waits.
+    private static func bookVerdict(
         _ pending: PendingDecision, _ head: EnsembleHead, on connection: Connection
     ) async throws {
-        guard let ledger = pending.ledger, let retiredLoss = pending.retiredLoss else {
+        guard let ledger = pending.ledger, let retiredLoss = pending.retiredLoss, let revision = pending.ledgerRevision
+        else {
             throw StoreError(.corrupt, "evaluation \(pending.evaluation) was stored without a ledger")
         }
+        try await book(
+            ledger, retiredLoss: pending.waitsForApproval ? nil : retiredLoss, revision: revision, head, on: connection)
+    }
+
+    /// Writes a ledger over that of a revision.
+    ///
+    /// - Parameter retiredLoss: nil leaves it as it is.
+    static func book(
+        _ ledger: Ledger, retiredLoss: Double?, revision: Int, _ head: EnsembleHead, on connection: Connection
+    ) async throws {
         try await expectOne(
             """
             UPDATE ledger
             SET revision = revision + 1, tests = \(ledger.tests), alpha_spent = \(ledger.alphaSpent),
                 submitter_tests = \(JSON(encoding: ledger.submitterTests)), evaluations = \(ledger.evaluations),
                 promotions = \(ledger.promotions), cool_downs = \(JSON(encoding: ledger.coolDowns)),
-                tenures = \(JSON(encoding: ledger.tenures)), retired_loss = \(retiredLoss)
-            WHERE ensemble_id = \(head.ensembleID) AND epoch = \(head.epoch)
-              AND revision = \(pending.ledgerRevision)
+                tenures = \(JSON(encoding: ledger.tenures)), retired_loss = coalesce(\(retiredLoss), retired_loss)
+            WHERE ensemble_id = \(head.ensembleID) AND epoch = \(head.epoch) AND revision = \(revision)
             """, on: connection)
     }
 
     /// Writes the next manifest and moves the head to it.
-    private static func promote(
+    static func promote(
         _ pending: PendingDecision, _ head: EnsembleHead, decision: Int64, signer: (any MetadataSigner)?, now: Date,
         on connection: Connection
     ) async throws -> ContentDigest {

@@ -57,7 +57,8 @@ extension RegistryStore {
             INSERT INTO evaluation (ensemble_id, kind, submission_id, requested_by)
             SELECT s.ensemble_id, 'admission', s.id, \(new.actor) FROM submission s
             WHERE s.id = \(record.id) AND s.epoch = \(head.epoch)
-              AND NOT EXISTS (SELECT FROM decision d WHERE d.submission_id = s.id AND NOT d.is_hold)
+              AND NOT EXISTS (SELECT FROM decision d WHERE d.submission_id = s.id AND NOT d.is_hold
+                                AND d.approval <> 'superseded')
             ON CONFLICT DO NOTHING RETURNING id
             """)
         let evaluation: Int64? = try rows.first?["id"]
