@@ -4,8 +4,8 @@
 /// all factors are positive, so nothing cancels.
 CFK_INLINE void fill_contributions_loop(
     enum cfk_instructions instructions, const struct cfk_paths *paths, size_t index,
-    const struct cfk_quadrature *quadrature, const uint8_t *masks, size_t mask_stride, size_t count, double *values,
-    size_t stride) {
+    const struct cfk_quadrature *quadrature, enum cfk_basis basis, const uint8_t *masks, size_t mask_stride,
+    size_t count, double *values, size_t stride) {
     (void)instructions;
     enum { LANES = 8, VECTORS = 8 };
     const struct cfk_leaf leaf = paths->leaves[index];
@@ -20,14 +20,16 @@ CFK_INLINE void fill_contributions_loop(
             cfk_doubles products[VECTORS];
             for (size_t i = 0; i < vectors; i++) products[i] = (cfk_doubles){0} + leaf.value * quadrature->weights[q];
             for (size_t player = 0; player < leaf.player_count; player++) {
-                const double failing = (1 - point) * ratios[player], passing = point + failing;
+                const double failing = (1 - point) * ratios[player];
+                const double passing = basis == CFK_EXACT ? point + failing : point;
                 for (size_t i = 0; i < vectors; i++) {
                     const cfk_longs passes = CFK_PASSES(masks + first + i * LANES, mask_stride, player);
                     products[i] *= CFK_SELECT(passes, passing, failing);
                 }
             }
             for (size_t player = 0; player < leaf.player_count; player++) {
-                const double failing = (1 - point) * ratios[player], passing = point + failing;
+                const double failing = (1 - point) * ratios[player];
+                const double passing = basis == CFK_EXACT ? point + failing : point;
                 const double of_failing = 1 / failing, of_passing = 1 / passing;
                 double *own = values + player * stride + first;
                 for (size_t i = 0; i < vectors; i++) {
@@ -38,24 +40,26 @@ CFK_INLINE void fill_contributions_loop(
         }
     }
     for (size_t player = 0; player < leaf.player_count; player++) {
+        const double gain = basis == CFK_EXACT ? 1 - ratios[player] : 1;
         for (size_t m = 0; m < count; m += LANES) {
             *(cfk_doubles *)(values + player * stride + m) *=
-                CFK_SELECT(CFK_PASSES(masks + m, mask_stride, player), 1 - ratios[player], -ratios[player]);
+                CFK_SELECT(CFK_PASSES(masks + m, mask_stride, player), gain, -ratios[player]);
         }
     }
 }
 
 CFK_COMPILE(
     fill_contributions,
-    (const struct cfk_paths *paths, size_t index, const struct cfk_quadrature *quadrature, const uint8_t *masks,
-     size_t mask_stride, size_t count, double *values, size_t stride),
-    paths, index, quadrature, masks, mask_stride, count, values, stride)
+    (const struct cfk_paths *paths, size_t index, const struct cfk_quadrature *quadrature, enum cfk_basis basis,
+     const uint8_t *masks, size_t mask_stride, size_t count, double *values, size_t stride),
+    paths, index, quadrature, basis, masks, mask_stride, count, values, stride)
 
 void cfk_fill_contributions(
     enum cfk_instructions instructions, const struct cfk_paths *paths, size_t leaf,
-    const struct cfk_quadrature *quadrature, const uint8_t *masks, size_t mask_stride, size_t count, double *values,
-    size_t stride) {
-    CFK_CHOOSE(fill_contributions, instructions)(paths, leaf, quadrature, masks, mask_stride, count, values, stride);
+    const struct cfk_quadrature *quadrature, enum cfk_basis basis, const uint8_t *masks, size_t mask_stride,
+    size_t count, double *values, size_t stride) {
+    CFK_CHOOSE(fill_contributions, instructions)
+    (paths, leaf, quadrature, basis, masks, mask_stride, count, values, stride);
 }
 
 /// Adding 3 * 2^51 leaves the rounded number in the low bits.

@@ -11,7 +11,7 @@
 // compiled for each instruction set: CFK_COMPILE(f, parameters, arguments) makes f_portable, f_avx2 and f_avx512 out of
 // f_loop, whose first argument is the instruction set (a constant), and CFK_CHOOSE calls one of them.
 #if defined(__x86_64__)
-#define CFK_FOR_AVX2 __attribute__((target("avx2")))
+#define CFK_FOR_AVX2 __attribute__((target("avx2,popcnt")))
 #define CFK_FOR_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
 #define CFK_UNPACK(...) __VA_ARGS__
 #define CFK_COMPILE(name, parameters, ...) \

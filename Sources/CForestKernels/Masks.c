@@ -6,7 +6,7 @@ enum cfk_instructions cfk_widest(void) {
         && __builtin_cpu_supports("avx512vl")) {
         return CFK_AVX512;
     }
-    if (__builtin_cpu_supports("avx2")) return CFK_AVX2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) return CFK_AVX2;
 #endif
     return CFK_PORTABLE;
 }

@@ -14,11 +14,14 @@ public struct ClusterMean: Sendable {
     }
 
     /// Adds a row's value; the order of rows is the order of summation.
-    public mutating func add(_ value: Double, group: Int) {
-        sums[group] += value
-        counts[group] += 1
-        total += value
-        rowCount += 1
+    public mutating func add(_ value: Double, group: Int) { add(sum: value, rows: 1, group: group) }
+
+    /// Adds the sum of some rows' values.
+    public mutating func add(sum: Double, rows: Int, group: Int) {
+        sums[group] += sum
+        counts[group] += rows
+        total += sum
+        rowCount += rows
     }
 
     /// The mean over the rows added; NaN without rows.

@@ -139,6 +139,8 @@ public struct Evidence: Hashable, Sendable, Codable {
     public var ledgerAfter: Ledger
     public var metrics: [MetricsRow]
     public var utilities: [UtilityScore]
+    /// What the models of ``utilities`` are worth by class and slice; nil in evidence from before this was computed.
+    public var segments: [Segment]?
     /// SHA-256 of the text of each fold's combiner of the members after.
     public var foldModels: [ContentDigest]
     /// SHA-256 of the published combiner's text.
@@ -192,8 +194,8 @@ public struct Evidence: Hashable, Sendable, Codable {
 
     enum CodingKeys: String, CodingKey {
         case schema, kind, challenger, validation, split, figures, submitter, inputs, policy, library, preset, closeness
-        case tried, search, screen, quantile, ranking, verdict, reason, warnings, metrics, utilities, combiner,
-            commitment
+        case tried, search, screen, quantile, ranking, verdict, reason, warnings, metrics, utilities, segments
+        case combiner, commitment
         case epochSalt = "epoch_salt"
         case rowCount = "rows"
         case groupCount = "groups"

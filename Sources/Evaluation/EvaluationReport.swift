@@ -12,6 +12,7 @@ struct EvaluationReport {
     private var membersAfter: [ModelVersionID]
     private var ranking: [Evidence.Rank] = []
     private var utilities: [UtilityScore] = []
+    private var segments: [Evidence.Segment] = []
     private var search: [Evidence.SearchStep] = []
     private var screen: Comparison?
     private var sealed: SealedFindings?
@@ -64,17 +65,28 @@ struct EvaluationReport {
     /// Adds the utilities of a set's members that are not there yet, all four definitions.
     mutating func addUtilities(of fit: Coalitions.Fit, monitor: Monitor) throws {
         monitor.begin("utility", total: 0)
+        let (models, held) = (try searched.models(of: fit), try HeldOutUtility(searched.inputs, members: fit.members))
         if !utilities.contains(where: { $0.kind == .shapleyAbs }) {
-            let shapley = try HeldOutUtility(searched.inputs, members: fit.members).shapley(
-                searched.models(of: fit), over: searched.rows, monitor: monitor)
+            let shapley = try held.shapley(models, over: searched.rows, monitor: monitor)
             utilities += shapley.abs + shapley.signed
         }
+        segments = try held.segments(models, over: searched.rows, slices: shownSlices, monitor: monitor)
         utilities += try searched.sage(of: fit)
         monitor.begin("leave-one-out", total: fit.members.count)
         for member in fit.members {
             let without = try searched.logLoss(of: fit.members.filter { $0 != member })
             utilities.append(UtilityScore(model: member, kind: .leaveOneOut, value: without - fit.metrics.logLoss))
         }
+    }
+
+    /// The largest slices, by name; none where all rows are of the same.
+    private var shownSlices: [String] {
+        let validation = inputs.validation
+        guard validation.sliceNames.count > 1 else { return [] }
+        var counts = [Int](repeating: 0, count: validation.sliceNames.count)
+        for slice in validation.slices { counts[slice] += 1 }
+        let largest = counts.indices.sorted { (counts[$1], $0) < (counts[$0], $1) }
+        return largest.prefix(Evidence.Segment.maximumSlices).sorted().map { validation.sliceNames[$0] }
     }
 
     /// The outcome; the members before and after count as measured when they were fitted.
@@ -104,6 +116,8 @@ struct EvaluationReport {
             ledgerBefore: request.ledger, ledgerAfter: ledger, metrics: metrics, utilities: utilities,
             foldModels: models.map(\.digest), combiner: combiner?.digest, commitment: nil)
         let sealedEvidence = try sealed.map { try seal($0, opening: evidence) }
+        // Not in what the nonce is made from, so that evidence from before there were any is replayed with its own.
+        evidence.segments = segments
         evidence.commitment = try sealedEvidence?.digest
         return EvaluationOutcome(
             verdict: verdict, reason: evidence.reason, membersBefore: membersBefore, membersAfter: membersAfter,

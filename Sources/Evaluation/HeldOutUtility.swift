@@ -9,11 +9,11 @@ struct HeldOutUtility {
     /// SAGE is computed on the first so many open rows by id of each fold.
     static let sageRowsPerFold = 400
 
-    private static let blockRows = 4096
+    static let blockRows = 4096
 
-    private let inputs: Inputs
-    private let members: [ModelVersionID]
-    private let players: Players
+    let inputs: Inputs
+    let members: [ModelVersionID]
+    let players: Players
 
     init(_ inputs: Inputs, members: [ModelVersionID]) throws {
         self.inputs = inputs
@@ -78,14 +78,18 @@ struct HeldOutUtility {
         return scores(means, .sage)
     }
 
-    private func forEachBlock(of rows: [Int], _ body: (ArraySlice<Int>, [Double]) throws -> Void) throws {
-        for first in stride(from: 0, to: rows.count, by: Self.blockRows) {
-            let block = rows[first..<min(first + Self.blockRows, rows.count)]
+    /// Calls `body` with blocks of rows and their columns.
+    func forEachBlock(
+        of rows: [Int], count: Int = blockRows, _ body: (ArraySlice<Int>, [Double]) throws -> Void
+    ) throws {
+        for first in stride(from: 0, to: rows.count, by: count) {
+            let block = rows[first..<min(first + count, rows.count)]
             try body(block, inputs.columns(of: members, rows: block))
         }
     }
 
-    private func scores(_ means: [ClusterMean], _ kind: UtilityKind) -> [UtilityScore] {
+    /// The members' means as scores.
+    func scores(_ means: [ClusterMean], _ kind: UtilityKind) -> [UtilityScore] {
         zip(members, means).map { UtilityScore(model: $0, kind: kind, value: $1.mean, standardError: $1.standardError) }
     }
 }

@@ -1,3 +1,5 @@
+import CForestKernels
+
 /// The Gauss-Legendre rules on [0, 1] with 1, 2, 3 ... points; n points integrate polynomials of degree 2n - 1 exactly.
 ///
 /// Points are found by bisection with the four basic operations alone, so that they are the same on every platform.
@@ -9,6 +11,9 @@ struct GaussLegendre: Sendable {
 
     /// Where the rule of some points starts.
     static func start(ofRule count: Int) -> Int { count * (count - 1) / 2 }
+
+    /// The rules for leaves of up to so many players.
+    init(upToPlayers count: Int) { self.init(upTo: (count + 1) / 2) }
 
     /// The rules with up to `count` points.
     init(upTo count: Int) {
@@ -25,6 +30,19 @@ struct GaussLegendre: Sendable {
                 points.append((1 + root) / 2)
                 // 2 (1 - x^2) / (n P(n-1))^2 on [-1, 1], and half of it on [0, 1].
                 weights.append((1 - root * root) / (Double(degree) * before * Double(degree) * before))
+            }
+        }
+    }
+
+    /// Calls `body` with the rule for a leaf's players; not without players, since nothing is to be integrated.
+    func withRule(ofPlayers playerCount: Int, _ body: (UnsafePointer<cfk_quadrature>) -> Void) {
+        let count = (playerCount + 1) / 2
+        points.withUnsafeBufferPointer { points in
+            weights.withUnsafeBufferPointer { weights in
+                guard count > 0, let points = points.baseAddress, let weights = weights.baseAddress else { return }
+                let start = Self.start(ofRule: count)
+                var rule = cfk_quadrature(points: points + start, weights: weights + start, count: count)
+                withUnsafePointer(to: &rule, body)
             }
         }
     }

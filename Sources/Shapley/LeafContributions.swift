@@ -15,14 +15,15 @@ struct LeafContributions: Sendable {
     /// Numbers in the tables that are used together, which a second-level cache holds.
     private static let tableNumbers = 1 << 17
     /// Players of the longest leaves that are tabulated: 4,096 masks.
-    static let mostTabulated = 12
+    static let mostTabulated = Int(CFK_MOST_COUNTED)
+    /// The low bytes of all masks that are tabulated, then their high bytes.
+    static let masks =
+        (0..<1 << mostTabulated).map { UInt8($0 & 255) } + (0..<1 << mostTabulated).map { UInt8($0 >> 8) }
 
     let paths: LeafPaths
     let instructions: Instructions
     private let mostTabulated: Int
     private let rules: GaussLegendre
-    /// The low bytes of all masks that are tabulated, then their high bytes.
-    private let masks: [UInt8]
     private let stretchRows: Int
 
     /// - Parameter mostTabulated: nil for ``mostTabulated``.
@@ -32,9 +33,7 @@ struct LeafContributions: Sendable {
         paths = try LeafPaths(forest, players: players)
         self.instructions = instructions
         self.mostTabulated = mostTabulated ?? Self.mostTabulated
-        rules = GaussLegendre(upTo: (paths.longest + 1) / 2)
-        let all = 0..<(1 << Self.mostTabulated)
-        masks = all.map { UInt8($0 & 255) } + all.map { UInt8($0 >> 8) }
+        rules = GaussLegendre(upToPlayers: paths.longest)
         let blocks = Self.mostBins / (max(1, paths.columns.count) * Self.blockRows)
         stretchRows = min(Self.stretchRows, max(1, blocks) * Self.blockRows)
     }
@@ -159,19 +158,6 @@ struct LeafContributions: Sendable {
         return size <= Self.tableNumbers ? size : nil
     }
 
-    private func rule(_ playerCount: Int, _ body: (UnsafePointer<cfk_quadrature>) -> Void) {
-        let count = (playerCount + 1) / 2
-        rules.points.withUnsafeBufferPointer { points in
-            rules.weights.withUnsafeBufferPointer { weights in
-                // A leaf without players has no rule, and contributes nothing.
-                guard count > 0, let points = points.baseAddress, let weights = weights.baseAddress else { return }
-                let start = GaussLegendre.start(ofRule: count)
-                var rule = cfk_quadrature(points: points + start, weights: weights + start, count: count)
-                withUnsafePointer(to: &rule, body)
-            }
-        }
-    }
-
     private func players(of leaf: cfk_leaf) -> ArraySlice<UInt32> {
         paths.pathPlayers[Int(leaf.first_player)..<Int(leaf.first_player + leaf.player_count)]
     }
@@ -182,9 +168,10 @@ struct LeafContributions: Sendable {
     ) {
         let players = players(of: paths.leaves[leaf])
         let count = max(16, 1 << players.count)
-        rule(players.count) { rule in
+        rules.withRule(ofPlayers: players.count) { rule in
             cfk_fill_contributions(
-                instructions.code, kernelPaths, leaf, rule, masks, masks.count / 2, count, work.contributions, count)
+                instructions.code, kernelPaths, leaf, rule, CFK_EXACT, Self.masks, Self.masks.count / 2, count,
+                work.contributions, count)
             Number.fill(
                 table, from: work.contributions, count: count, scale: scale, players: players, wide: work.wide,
                 instructions: instructions)
@@ -196,10 +183,10 @@ struct LeafContributions: Sendable {
         _ leaf: Int, of kernelPaths: UnsafePointer<cfk_paths>, block: Int, scale: Double, _ work: Workspace<Number>
     ) {
         let (rows, players) = (Self.blockRows, players(of: paths.leaves[leaf]))
-        rule(players.count) { rule in
+        rules.withRule(ofPlayers: players.count) { rule in
             cfk_fill_masks(instructions.code, kernelPaths, leaf, work.bins + block * work.binsEach, work.masks)
             cfk_fill_contributions(
-                instructions.code, kernelPaths, leaf, rule, work.masks, rows, rows, work.contributions, rows)
+                instructions.code, kernelPaths, leaf, rule, CFK_EXACT, work.masks, rows, rows, work.contributions, rows)
             Number.fill(
                 work.tables, from: work.contributions, count: rows, scale: scale, players: players,
                 wide: .none(playerCount: paths.players.count), instructions: instructions)

@@ -65,6 +65,7 @@ func checkShapley(_ forest: Forest, _ rows: [Double], exactly: Bool, _ draws: in
             first = result
         }
     }
+    if let first { try checkSegments(forest, players, rows, values: first.values, &draws) }
     let labels = (0..<rows.count / forest.featureCount).map { $0 % forest.classCount }
     _ = try Sage(forest: forest, players: players).values(rows: rows, labels: labels)
     guard exactly, playerCount <= 5, let first else { return }
@@ -78,6 +79,38 @@ func checkShapley(_ forest: Forest, _ rows: [Double], exactly: Bool, _ draws: in
         for (player, value) in expected.enumerated() {
             let ours = first.values[index * playerCount + player]
             try expect(abs(ours - value) <= 1e-9, "player \(player) of class \(index): \(ours) for \(value)")
+        }
+    }
+}
+
+/// Sums over segments of the rows, repeated so that there are words full of them, beside the sums of their values.
+func checkSegments(
+    _ forest: Forest, _ players: Players, _ rows: [Double], values: [Double], _ draws: inout Draws
+) throws {
+    let (rowCount, segmentCount) = (rows.count / forest.featureCount, draws.integer(1...5))
+    let times = draws.chance(10) ? draws.integer(1...600) : draws.integer(1...20)
+    let segments = (0..<rowCount * times).map { _ in draws.integer(0...segmentCount - 1) }
+    let repeated = (0..<times).flatMap { _ in rows }
+    let each = values.count / rowCount
+    var expected = [Double](repeating: 0, count: segmentCount * each)
+    for (row, segment) in segments.enumerated() {
+        for index in 0..<each { expected[segment * each + index] += values[row % rowCount * each + index] }
+    }
+    // Leaf values may be of any size.
+    let scale = forest.trees.reduce(0) { $0 + ($1.leafValues.map(\.magnitude).max() ?? 0) }
+    let bound = 1e-12 * Double(segments.count) * max(1, scale)
+    var first: [Double]?
+    for instructions in Instructions.available {
+        for mostTabulated in [nil, 2] {
+            let kernel = try SegmentedShapley(
+                forest: forest, players: players, instructions: instructions, mostTabulated: mostTabulated)
+            let sums = try kernel.sums(rows: repeated, segments: segments, segmentCount: segmentCount)
+            let isClose = zip(sums, expected).allSatisfy { abs($0 - $1) <= bound }
+            try expect(sums.count == expected.count && (isClose || !bound.isFinite), "sums with \(instructions)")
+            if mostTabulated == nil {
+                try expect(sums.map(\.bitPattern) == (first ?? sums).map(\.bitPattern), "bits with \(instructions)")
+                first = sums
+            }
         }
     }
 }

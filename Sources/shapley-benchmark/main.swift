@@ -9,9 +9,10 @@ import Synchronization
 // usage: shapley-benchmark MODEL ROWS PLAYERS KIND INSTRUCTIONS THREADS
 //
 // MODEL is LightGBM's text, ROWS has N x D 32-bit floats, little-endian; the players own the same number of columns
-// each. KIND is magnitudes (means of |phi| in fixed point) or values (every phi in double precision, whose magnitudes
-// are summed here, by one thread). Rows are read block by block. Everything is measured: preparing the forest, reading,
-// computing. Prints JSON.
+// each. KIND is magnitudes (means of |phi| in fixed point), segments (means of phi over segments of rows, by counting) or
+// values (every phi in double precision, whose magnitudes and means are taken here, by one thread). Rows are read block
+// by block; every fourth row is of the same segment. Everything is measured: preparing the forest, reading, computing.
+// Prints JSON.
 
 struct Measurement: Codable {
     var rows: Int
@@ -22,13 +23,29 @@ struct Measurement: Codable {
     /// Peak resident memory, and what it was before the first rows were read.
     var peakMegabytes: Double
     var initialMegabytes: Double
-    /// Mean magnitudes, K x M.
+    /// Rows of a block.
+    var blockRows: Int
+    /// Mean magnitudes, K x M; empty for segments.
     var means: [Double]
-    /// The bits of the means.
+    /// Mean values of each segment, S x K x M; empty for magnitudes.
+    var segmentMeans: [Double]
+    /// The bits of all means.
     var bits: String
 }
 
-let blockRows = 32_768
+enum Kind: String {
+    case magnitudes
+    case segments
+    case values
+}
+
+struct Result {
+    var rows = 0
+    var means: [Double] = []
+    var segmentMeans: [Double] = []
+}
+
+let segmentCount = 4
 
 /// User and system time of all threads, in seconds.
 func cpuSeconds() -> Double {
@@ -51,69 +68,123 @@ func peakMegabytes() throws -> Double {
 }
 
 let arguments = CommandLine.arguments
-guard arguments.count == 7, let playerCount = Int(arguments[3]), ["magnitudes", "values"].contains(arguments[4]),
-    let instructions = Instructions(rawValue: arguments[5]), let threads = Int(arguments[6])
-else { fail("usage: shapley-benchmark MODEL ROWS PLAYERS magnitudes|values portable|avx2|avx512 THREADS") }
+guard arguments.count == 7, let playerCount = Int(arguments[3]), let kind = Kind(rawValue: arguments[4]),
+    let instructions = Instructions(rawValue: arguments[5]), let threads = Int(arguments[6]), threads > 0
+else { fail("usage: shapley-benchmark MODEL ROWS PLAYERS magnitudes|segments|values portable|avx2|avx512 THREADS") }
 guard Instructions.available.contains(instructions) else { fail("this machine has no \(instructions)") }
 
 let forest = try Forest(lightGBMText: Data(contentsOf: URL(fileURLWithPath: arguments[1])))
 let width = forest.featureCount
 let players = try Players(count: playerCount, columnsEach: width / playerCount)
-let file = Mutex(try FileHandle(forReadingFrom: URL(fileURLWithPath: arguments[2])))
+let file = Mutex((handle: try FileHandle(forReadingFrom: URL(fileURLWithPath: arguments[2])), next: 0))
 let initial = try peakMegabytes()
 
-/// The next block of rows; nil at the end.
-@Sendable func nextBlock() throws -> [Double]? {
-    let data = try file.withLock { file in
-        try file.read(upToCount: blockRows * width * 4)
+/// Rows of a block: as many as all threads' blocks, with what is computed of them, take 64 MiB for.
+let blockRows = {
+    // As read and as doubles, binned, the sums of a class.
+    let bytesPerRow = width * (4 + 8 + 1) + (playerCount + 16) * 4
+    let tables = 2 << 20
+    return max(256, min(32_768, ((56 << 20) / threads - tables) / bytesPerRow / 256 * 256))
+}()
+
+/// The next block of rows with its number; nil at the end.
+@Sendable func nextBlock() throws -> (index: Int, rows: [Double])? {
+    let (data, index) = try file.withLock { file in
+        defer { file.next += 1 }
+        return (try file.handle.read(upToCount: blockRows * width * 4), file.next)
     }
     guard let data, !data.isEmpty else { return nil }
-    return data.withUnsafeBytes { $0.bindMemory(to: Float.self).map(Double.init) }
+    return (index, data.withUnsafeBytes { $0.bindMemory(to: Float.self).map(Double.init) })
 }
 
-/// Mean magnitudes in fixed point.
-func fixedPointMeans(preparation: inout Double) throws -> (rows: Int, means: [Double]) {
-    let kernel = try MeanMagnitudes(forest: forest, players: players, instructions: instructions)
-    preparation = cpuSeconds() - cpuBegan
-    let total = Mutex(kernel.zero)
+/// Calls `body` with all blocks, by all threads.
+func forEachBlock(_ body: @Sendable (_ index: Int, _ rows: [Double]) throws -> Void) {
     DispatchQueue.concurrentPerform(iterations: threads) { _ in
         do {
-            while let rows = try nextBlock() {
-                let sums = try kernel.sums(rows: rows)
-                total.withLock { $0 += sums }
-            }
+            while let (index, rows) = try nextBlock() { try body(index, rows) }
         } catch {
             fail("\(error)")
         }
     }
-    return total.withLock { ($0.rowCount, kernel.means($0)) }
 }
 
-/// Mean magnitudes of values in double precision.
-func exactMeans(preparation: inout Double) throws -> (rows: Int, means: [Double]) {
+/// Mean magnitudes in fixed point.
+func magnitudes(preparation: inout Double) throws -> Result {
+    let kernel = try MeanMagnitudes(forest: forest, players: players, instructions: instructions)
+    preparation = cpuSeconds() - cpuBegan
+    let total = Mutex(kernel.zero)
+    forEachBlock { _, rows in
+        let sums = try kernel.sums(rows: rows)
+        total.withLock { $0 += sums }
+    }
+    return total.withLock { Result(rows: $0.rowCount, means: kernel.means($0)) }
+}
+
+/// Mean values of each segment by counting; blocks' sums are added in their order.
+func segments(preparation: inout Double) throws -> Result {
+    let kernel = try SegmentedShapley(forest: forest, players: players, instructions: instructions)
+    preparation = cpuSeconds() - cpuBegan
+    let blocks = Mutex<[Int: (rows: Int, sums: [Double])]>([:])
+    forEachBlock { index, rows in
+        let own = (0..<rows.count / width).map { $0 % segmentCount }
+        let sums = try kernel.sums(rows: rows, segments: own, segmentCount: segmentCount)
+        blocks.withLock { $0[index] = (own.count, sums) }
+    }
+    let ordered = blocks.withLock { $0.sorted { $0.key < $1.key }.map(\.value) }
+    var total = Result(segmentMeans: [Double](repeating: 0, count: segmentCount * forest.classCount * playerCount))
+    for (rows, sums) in ordered {
+        total.rows += rows
+        for index in sums.indices { total.segmentMeans[index] += sums[index] }
+    }
+    divide(&total.segmentMeans, rows: total.rows)
+    return total
+}
+
+/// Mean magnitudes, and mean values of each segment, of values in double precision.
+func values(preparation: inout Double) throws -> Result {
     let kernel = try GroupedShapley(forest: forest, players: players, instructions: instructions)
     preparation = cpuSeconds() - cpuBegan
-    var sums = [Double](repeating: 0, count: forest.classCount * playerCount)
-    var rowCount = 0
-    while let rows = try nextBlock() {
+    let rowSize = forest.classCount * playerCount
+    var total = Result(
+        means: [Double](repeating: 0, count: rowSize),
+        segmentMeans: [Double](repeating: 0, count: segmentCount * rowSize))
+    while let (_, rows) = try nextBlock() {
         let phi = try kernel.values(rows: rows)
-        for first in stride(from: 0, to: phi.count, by: sums.count) {
-            for index in sums.indices { sums[index] += phi[first + index].magnitude }
+        for row in 0..<rows.count / width {
+            for index in 0..<rowSize {
+                let value = phi[row * rowSize + index]
+                total.means[index] += value.magnitude
+                total.segmentMeans[row % segmentCount * rowSize + index] += value
+            }
         }
-        rowCount += rows.count / width
+        total.rows += rows.count / width
     }
-    return (rowCount, sums.map { $0 / Double(rowCount) })
+    for index in total.means.indices { total.means[index] /= Double(total.rows) }
+    divide(&total.segmentMeans, rows: total.rows)
+    return total
+}
+
+/// Every block but the last has a multiple of the number of segments.
+func divide(_ sums: inout [Double], rows: Int) {
+    let size = sums.count / segmentCount
+    for index in sums.indices {
+        sums[index] /= Double((rows + segmentCount - 1 - index / size) / segmentCount)
+    }
 }
 
 let (began, cpuBegan) = (ContinuousClock.now, cpuSeconds())
 var preparation = 0.0
 let result =
-    arguments[4] == "magnitudes"
-    ? try fixedPointMeans(preparation: &preparation) : try exactMeans(preparation: &preparation)
+    switch kind {
+    case .magnitudes: try magnitudes(preparation: &preparation)
+    case .segments: try segments(preparation: &preparation)
+    case .values: try values(preparation: &preparation)
+    }
 let measurement = Measurement(
     rows: result.rows, seconds: (ContinuousClock.now - began) / .seconds(1), cpuSeconds: cpuSeconds() - cpuBegan,
     preparationSeconds: preparation, peakMegabytes: try peakMegabytes(), initialMegabytes: initial,
-    means: result.means, bits: result.means.map { String($0.bitPattern, radix: 16) }.joined(separator: " "))
+    blockRows: blockRows, means: result.means, segmentMeans: result.segmentMeans,
+    bits: (result.means + result.segmentMeans).map { String($0.bitPattern, radix: 16) }.joined(separator: " "))
 let encoder = JSONEncoder()
 encoder.keyEncodingStrategy = .convertToSnakeCase
 FileHandle.standardOutput.write(try encoder.encode(measurement) + Data("\n".utf8))

@@ -6,10 +6,11 @@ struct MadeUpTask {
     let validation: ValidationSet
     private let classCount = 3
 
-    init(rowCount: Int = 400) throws {
+    init(rowCount: Int = 400, slice: (Int) -> String? = { _ in nil }) throws {
         var draws = Draws(state: 11)
         let rows = (0..<rowCount).map { row in
-            ValidationSet.Row(id: "r\(row + 10_000)", label: draws.below(3), group: "g\(row / 2 + 10_000)")
+            ValidationSet.Row(
+                id: "r\(row + 10_000)", label: draws.below(3), group: "g\(row / 2 + 10_000)", slice: slice(row))
         }
         validation = try ValidationSet(classes: ["a", "b", "c"], rows: rows)
     }

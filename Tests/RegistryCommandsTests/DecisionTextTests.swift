@@ -72,6 +72,7 @@ struct DecisionTextTests {
                             kind: .nearDuplicate, message: "nearly the same as b@1 (mean total variation 0.0050)"),
                     ]
                     evidence.closeness = [.init(model: try ModelVersionID("b@1"), meanTotalVariation: 0.005)]
+                    evidence.segments = try Fixture.segments()
                 }),
             Example(
                 "admit-retire",

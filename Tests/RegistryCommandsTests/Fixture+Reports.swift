@@ -80,6 +80,22 @@ extension Fixture {
         return report
     }
 
+    /// What three models are worth on the rows of three classes, one of which has none, and of two slices.
+    static func segments() throws -> [Evidence.Segment] {
+        let parts: [(Evidence.Segment.Kind, String, Int)] = [
+            (.class, "Exact", 800), (.class, "Substitute", 450), (.class, "Complement", 0), (.slice, "jp", 250),
+            (.slice, "us", 1000),
+        ]
+        return try parts.map { kind, name, rows in
+            let scores = try models("b", "c", "new").enumerated().map { index, model in
+                UtilityScore(
+                    model: model, kind: .shapleySigned, value: Double(index * 300 + rows) / 4000 - 0.05,
+                    standardError: 0.0123)
+            }
+            return Evidence.Segment(kind: kind, name: name, rowCount: rows, scores: rows > 0 ? scores : [])
+        }
+    }
+
     /// A search that had to leave one member out.
     static func search() throws -> [Evidence.SearchStep] {
         let all = try models("b", "c", "new")

@@ -62,6 +62,36 @@ struct TextTests {
                 """)
     }
 
+    @Test func segmentsHaveATableAKindWithTheLargestOfThem() throws {
+        let (a, b) = (try ModelVersionID("a@1"), try ModelVersionID("b@1"))
+        func segment(_ kind: Evidence.Segment.Kind, _ name: String, _ rows: Int) -> Evidence.Segment {
+            let scores = [
+                UtilityScore(model: a, kind: .shapleySigned, value: 0.25, standardError: rows > 1 ? 0.0126 : nil),
+                UtilityScore(model: b, kind: .shapleySigned, value: -1 / 16),
+            ]
+            return .init(kind: kind, name: name, rowCount: rows, scores: rows > 0 ? scores : [])
+        }
+        let classes = [segment(.class, "cat", 12), segment(.class, "dog", 0), segment(.class, "fox\u{1B}", 1)]
+        #expect(
+            DecisionText.segments(classes) == [
+                """
+                shapley_signed by class           cat   dog    fox\u{FFFD}
+                rows                               12  none       1
+                a@1                      0.250 ±0.013     -   0.250
+                b@1                            -0.062     -  -0.062
+
+                """
+            ])
+        let slices = (0..<10).map { segment(.slice, "s\($0)", $0 == 4 ? 0 : 10 + $0) }
+        let texts = DecisionText.segments(classes + slices)
+        #expect(texts.count == 2)
+        #expect(texts.last?.hasPrefix("shapley_signed by slice, 2 more with --evidence ") == true)
+        let title = texts.last?.split(separator: "\n").first?.split(separator: " ") ?? []
+        #expect(title.suffix(8) == ["s1", "s2", "s3", "s5", "s6", "s7", "s8", "s9"])
+        #expect(DecisionText.segments([segment(.class, "cat", 0)]) == [])
+        #expect(DecisionText.segments([]) == [])
+    }
+
     @Test func faultsAreReadable() {
         let problem = Problem(
             .invalidUpload, detail: "2 kinds of faults in 5000 rows",

@@ -86,7 +86,7 @@ enum Examples {
     }
 
     static func evidence() throws -> Evidence {
-        Evidence(
+        var evidence = Evidence(
             kind: .admission, challenger: try id(), validation: digest, epochSalt: "s", rowCount: 1, groupCount: 1,
             split: .init(openRows: 1, openGroups: 1, sealedRows: 0, sealedGroups: 0, searchedRows: 1), figures: .open,
             submitter: "me", inputs: [], policy: try policy(), policyVersion: 1,
@@ -94,6 +94,8 @@ enum Examples {
             tried: [], search: [], screen: Comparison(gain: 1, standardError: 1), quantile: 3, ranking: [],
             membersBefore: [], membersAfter: [], verdict: .admit, reason: "r", warnings: [], ledgerBefore: Ledger(),
             ledgerAfter: Ledger(), metrics: [], utilities: [], foldModels: [], combiner: digest, commitment: digest)
+        evidence.segments = [.init(kind: .class, name: "c", rowCount: 0, scores: [])]
+        return evidence
     }
 
     static func sealedEvidence() throws -> SealedEvidence {

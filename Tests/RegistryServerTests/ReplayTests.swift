@@ -68,6 +68,27 @@ import Testing
         }
     }
 
+    @Test func evidenceFromBeforeThereWereSegmentsIsReplayedWithoutThem() async throws {
+        try await RegistryHarness.with { registry in
+            let admitted = try #require(try await decide(registry).first { $0.model?.name == "good" })
+            var evidence: Evidence = try await registry.send(.get, APIPath.evidence(admitted.id)).decoded()
+            #expect(evidence.commitment != nil && evidence.segments?.isEmpty == false)
+            evidence.segments = nil
+            let (json, digest) = (
+                String(decoding: try JSONEncoder().encode(evidence), as: UTF8.self), try evidence.digest
+            )
+            try await tamper(
+                "evaluation_outcome",
+                """
+                UPDATE evaluation_outcome SET evidence = convert_to(\(json), 'UTF8'), evidence_sha256 = \(digest.hex)
+                WHERE evaluation_id = \(admitted.evaluation)
+                """, in: registry)
+            let record = try await findings(replay(admitted.id, registry), registry)
+            #expect(record.identical, "\(record.differences)")
+            #expect(record.stored == digest && record.recomputed == digest)
+        }
+    }
+
     @Test func whatWasChangedSinceIsNamed() async throws {
         try await RegistryHarness.with { registry in
             let admitted = try #require(try await decide(registry).first { $0.model?.name == "good" })

@@ -80,15 +80,19 @@ struct cfk_quadrature {
     size_t count;
 };
 
+/// What a leaf's contributions are given for: a row of each mask, or all rows in which at least a mask's players pass.
+enum cfk_basis { CFK_EXACT = 0, CFK_PASSING = 1 };
+
 /// Writes the Shapley values of one leaf's players for `count` masks (a multiple of 8), `values[j * stride + m]`.
 ///
 /// Player j is worth `w (o_j - z_j) * integral over t in [0, 1] of product over i != j of (t o_i + (1 - t) z_i)`, w
 /// being the leaf's value, z the cover ratios and o the bits of the mask; the rule must be exact for polynomials of
-/// degree g - 1. Byte j / 8 of mask m is `masks[j / 8 * mask_stride + m]`.
+/// degree g - 1. In the basis CFK_PASSING the values are the coefficients of the products of the o_i of the mask's
+/// players instead. Byte j / 8 of mask m is `masks[j / 8 * mask_stride + m]`.
 void cfk_fill_contributions(
     enum cfk_instructions instructions, const struct cfk_paths *_Nonnull paths, size_t leaf,
-    const struct cfk_quadrature *_Nonnull quadrature, const uint8_t *_Nonnull masks, size_t mask_stride, size_t count,
-    double *_Nonnull values, size_t stride);
+    const struct cfk_quadrature *_Nonnull quadrature, enum cfk_basis basis, const uint8_t *_Nonnull masks,
+    size_t mask_stride, size_t count, double *_Nonnull values, size_t stride);
 
 /// Rounds `scale` times `count` values (a multiple of 8, products below 2^51) to integers modulo 2^32, ties to even.
 void cfk_round(
@@ -181,3 +185,5 @@ void cfk_add_arrivals(
 void cfk_fill_log_likelihoods(
     enum cfk_instructions instructions, const double *_Nonnull scores, size_t class_count, size_t class_stride,
     size_t count, const int64_t *_Nonnull labels, double low, double high, double *_Nonnull log_likelihoods);
+
+#include "Segments.h"

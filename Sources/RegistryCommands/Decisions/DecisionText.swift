@@ -5,6 +5,8 @@ import RegistryClient
 enum DecisionText {
     /// Sets shown of those that a founding tried.
     private static let shownSets = 10
+    /// Classes and slices shown.
+    private static let shownSegments = 8
 
     static func full(_ report: DecisionReport) -> String {
         let (decision, evidence) = (report.decision, report.evidence)
@@ -20,6 +22,7 @@ enum DecisionText {
         if !evidence.ranking.isEmpty { parts.append(ranking(evidence.ranking)) }
         if !evidence.closeness.isEmpty { parts.append(closeness(evidence.closeness)) }
         if !evidence.utilities.isEmpty { parts.append(utilities(evidence.utilities)) }
+        parts += segments(evidence.segments ?? [])
         if let sealed = report.sealed { parts += SealedText.parts(sealed, report) }
         return parts.joined(separator: "\n")
     }
@@ -129,7 +132,30 @@ enum DecisionText {
         ).text
     }
 
-    private static func figure(_ score: UtilityScore) -> String {
-        Format.number(score.value, places: 5) + (score.standardError.map { " ±" + Format.number($0, places: 5) } ?? "")
+    /// Where each model helps: one table for classes and one for slices, the largest of them.
+    static func segments(_ all: [Evidence.Segment]) -> [String] {
+        Evidence.Segment.Kind.allCases.compactMap { kind in
+            let own = all.filter { $0.kind == kind }
+            guard let models = own.first(where: { !$0.scores.isEmpty })?.scores.map(\.model) else { return nil }
+            let least = own.map(\.rowCount).sorted(by: >).prefix(shownSegments).last ?? 0
+            let shown = own.filter { $0.rowCount >= least }.prefix(shownSegments)
+            let left = own.count - shown.count
+            let title = "shapley_signed by \(kind.rawValue)" + (left > 0 ? ", \(left) more with --evidence" : "")
+            return TextTable(
+                columns: [.text(title)] + shown.map { .number($0.name.withoutControls()) },
+                rows: [["rows"] + shown.map { $0.rowCount > 0 ? "\($0.rowCount)" : "none" }]
+                    + models.map { model in
+                        [model.description]
+                            + shown.map { $0.scores.first { $0.model == model }.map { figure($0, places: 3) } ?? "-" }
+                    }
+            ).text
+        }
+    }
+
+    private static func figure(_ score: UtilityScore) -> String { figure(score, places: 5) }
+
+    private static func figure(_ score: UtilityScore, places: Int) -> String {
+        Format.number(score.value, places: places)
+            + (score.standardError.map { " ±" + Format.number($0, places: places) } ?? "")
     }
 }

@@ -64,6 +64,7 @@ extension RegistryStore {
         seconds: Double
     ) async throws {
         let stored = try await evidenceToReplay(decision)
+        let outcome = outcome.comparable(to: stored.evidence)
         let differences = try Self.differences(outcome, from: stored)
         try await transaction { connection in
             guard try await Self.lockForCompletion(claim, on: connection) else { return }
