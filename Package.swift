@@ -155,7 +155,7 @@ let package = Package(
         tests("IngestTests", ["CZlib", "Ingest", "RegistryTesting"]),
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),
         tests("SimulationTests", ["EnsembleModel", "Simulation"]),
-        tests("TrustTests", ["EnsembleModel", "Trust", "RegistryTesting"]),
+        tests("TrustTests", ["EnsembleModel", "Trust", "RegistryTesting"], exclude: ["Golden", "Python"]),
         tests("PostgresTests", ["Postgres", "RegistryTesting"]),
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
         tests("RegistryStoreTests", ["EnsembleModel", "Postgres", "RegistryStore", "RegistryTesting", .logging]),

@@ -62,8 +62,9 @@ public struct UpdateCycle: Sendable {
 
     var state = State.idle
     var verifier: MetadataVerifier
-    /// What is stored: as handed in, and changed as actions say.
-    var trusted: TrustedMetadata
+    /// What is to be stored by now: as handed in, and changed as the actions so far say. What the next cycle starts from,
+    /// also after a failure.
+    public internal(set) var trusted: TrustedMetadata
     let held: Set<ContentDigest>
 
     /// The stored metadata of this cycle's start, where it verifies.

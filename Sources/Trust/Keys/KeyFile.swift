@@ -116,11 +116,15 @@ public struct KeyFile: Sendable {
 
     /// Decrypts the private key.
     ///
-    /// - Throws: ``TrustError`` with code `wrong_passphrase`.
+    /// - Throws: ``TrustError`` with code `wrong_passphrase`; `unavailable` without the memory that scrypt takes.
     public func open(passphrase: String) throws(TrustError) -> SigningKey {
-        guard let derived = try? Self.derive(passphrase, salt: salt, cost: cost),
-            let seed = try? AES.GCM.open(sealed, using: derived, authenticating: header.bytes)
-        else {
+        let derived: SymmetricKey
+        do {
+            derived = try Self.derive(passphrase, salt: salt, cost: cost)
+        } catch {
+            throw TrustError(.unavailable, role, "no key could be derived from the passphrase: \(error)")
+        }
+        guard let seed = try? AES.GCM.open(sealed, using: derived, authenticating: header.bytes) else {
             throw TrustError(
                 .wrongPassphrase, role, "the passphrase does not open the \(role.rawValue) key \(publicKey.keyID)")
         }

@@ -22,12 +22,12 @@ public struct ExpiryPeriods: Hashable, Sendable {
     }
 
     /// Whether metadata with an expiry is due to be signed anew: targets, snapshot and root at half their time, the
-    /// timestamp at ``timestampRenewal``. Also due is what expires later than it would when signed now, since then
-    /// periods were shortened or a clock was wrong.
+    /// timestamp at ``timestampRenewal``; also what seems to come from as far in the future, by a wrong clock or a longer
+    /// period.
     public func isRenewalDue(_ role: MetadataRole, expires: Date, now: Date) -> Bool {
         let period = period(of: role)
         let age = now.timeIntervalSince(expires) + period
-        return age >= (role == .timestamp ? timestampRenewal : period / 2) || age < -1
+        return abs(age) >= (role == .timestamp ? timestampRenewal : period / 2)
     }
 
     private func period(of role: MetadataRole) -> Double {

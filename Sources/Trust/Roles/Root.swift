@@ -110,17 +110,20 @@ public struct Root: SignedContent {
         }
     }
 
+    /// Whether enough of a role's keys have signed.
+    func isVerified<Content>(_ signed: Signed<Content>) -> Bool {
+        signers(of: signed, as: Content.role).count >= roles[Content.role]?.threshold ?? .max
+    }
+
     /// Makes sure that enough of a role's keys have signed.
     ///
     /// - Throws: ``TrustError`` with code `wrong_signature`.
     public func verify<Content>(_ signed: Signed<Content>) throws(TrustError) {
+        guard !isVerified(signed) else { return }
         let role = Content.role
-        let count = signers(of: signed, as: role).count
-        guard let threshold = roles[role]?.threshold, count >= threshold else {
-            throw TrustError(
-                .wrongSignature, role,
-                "\(role.rawValue) metadata version \(signed.content.version) has \(count) valid signatures of the "
-                    + "\(roles[role]?.threshold ?? 1) that root version \(version) asks for")
-        }
+        throw TrustError(
+            .wrongSignature, role,
+            "\(role.rawValue) metadata version \(signed.content.version) has \(signers(of: signed, as: role).count) valid "
+                + "signatures of the \(roles[role]?.threshold ?? 1) that root version \(version) asks for")
     }
 }
