@@ -147,7 +147,7 @@ struct TextTests {
         let expected: ExitStatus =
             switch code {
             case .unauthenticated, .forbidden, .ownSubmission: .unauthorised
-            case .busy, .databaseUnavailable: .unreachable
+            case .busy, .databaseUnavailable, .signingUnavailable: .unreachable
             case .notFound, .methodNotAllowed, .ensembleNotFound, .modelNotFound, .notFounded, .internalError: .failed
             default: .refused
             }

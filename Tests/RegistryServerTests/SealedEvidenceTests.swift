@@ -214,7 +214,10 @@ import Yams
         case "name", "ensemble": values = ["pets"]
         case "file":
             let targets = try await Psql.run(
-                "SELECT sha256 || '.manifest.json' FROM manifest UNION ALL SELECT sha256 || '.combiner.txt' FROM combiner",
+                """
+                SELECT sha256 || '.manifest.json' FROM manifest UNION ALL
+                SELECT sha256 || '.combiner.txt' FROM combiner
+                """,
                 on: scene.registry.database)
             values =
                 ["timestamp.json"] + ["root", "snapshot", "targets"].map { "1.\($0).json" }

@@ -9,9 +9,9 @@ struct RecoverCommand: RegistryRequest {
         commandName: "recover", abstract: "Go on after the registry's database was restored from a backup.",
         discussion: """
             Serving nodes refuse everything older than what they have seen, and a restored database is older. This \
-            publishes every champion again, in a new generation and above all numbers that nodes have reported, so wait \
-            until they have: `registry nodes NAME` shows who has. Submissions and promotions since the backup are lost; \
-            submit again.
+            publishes every champion again, in a new generation and above all numbers that nodes have reported, so \
+            wait until they have: `registry nodes NAME` shows who has. Submissions and promotions since the backup \
+            are lost; submit again.
 
             Where a thief of keys has raised versions without bound, no number is left above them: rotate the keys of \
             the timestamp and snapshot roles (`registry keys rotate`), which makes nodes begin anew.

@@ -93,7 +93,9 @@ struct KeyDirectory: Sendable {
             let passphrase = (0..<4).map { _ in String(generator.next() as UInt64, radix: 36) }.joined()
             try write(Array((passphrase + "\n").utf8), Self.passphraseName)
             for (role, key) in keys {
-                let file = try KeyFile(sealing: key, for: role, passphrase: passphrase)
+                // Nobody needs to guess a passphrase that lies beside: making a guess dear would cost starts only.
+                let file = try KeyFile(
+                    sealing: key, for: role, passphrase: passphrase, cost: KeyFile.Cost(rounds: 1 << 10))
                 try write(file.bytes, role.rawValue + Self.keySuffix)
             }
             // Last: whoever finds it finds the keys.
