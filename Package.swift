@@ -53,6 +53,7 @@ let package = Package(
         .executable(name: "forest-fuzz", targets: ["forest-fuzz"]),
         .executable(name: "scoring-benchmark", targets: ["scoring-benchmark"]),
         .executable(name: "shapley-benchmark", targets: ["shapley-benchmark"]),
+        .executable(name: "fleet-benchmark", targets: ["fleet-benchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -144,6 +145,7 @@ let package = Package(
         program("forest-fuzz", ["Forest", "Shapley"]),
         program("scoring-benchmark", ["Forest"]),
         program("shapley-benchmark", ["Forest", "Shapley"]),
+        program("fleet-benchmark", [.nioCore, .nioPosix]),
         program("registry-node", ["DaemonProgram", "ServingNode", .argumentParser, .logging]),
 
         // Tests.

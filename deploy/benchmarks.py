@@ -16,6 +16,7 @@ import time
 import lightgbm
 import numpy
 
+import fleet
 import scoring
 import shapley
 import simulation
@@ -36,15 +37,25 @@ class Bench:
 
     def __init__(self, programs, work):
         self.programs, self.work = programs, work
+        work.mkdir(mode=0o711, exist_ok=True)
         environment = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REGISTRY_TOKEN")}
-        self.daemon = Server(
-            [f"{programs}/registryd", "serve", "--listen", "127.0.0.1:0", "--data-dir", str(work / "registry"),
-             "--worker-threads", "1"],  # As many as the peer has.
-            work / "registryd.log", environment, work / "address")
+        self._start("127.0.0.1:0", environment)
         environment |= {
             "REGISTRY_URL": f"http://{self.daemon.address}", "REGISTRY_TOKEN_FILE": str(work / "registry" / "admin.token")}
         self.environment = environment
         self.registry = Registry(f"{programs}/registry", environment)
+
+    def _start(self, listen, environment):
+        self.daemon = Server(
+            [f"{self.programs}/registryd", "serve", "--listen", listen, "--data-dir", str(self.work / "registry"),
+             "--worker-threads", "1"],  # As many as the peer has.
+            self.work / "registryd.log", environment, self.work / "address")
+
+    def restart(self):
+        """Ends the daemon, and starts it again at the same address."""
+        address = self.daemon.address
+        self.daemon.stop()
+        self._start(address, self.environment)
 
     def create(self, ensemble, labels, members):
         policy = self.work / f"{ensemble}.policy.json"
@@ -334,10 +345,11 @@ def entry(case, ours, peer, peer_name, unit, higher_is_better, least=0.0):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=["ingest", "evaluation", "gate", "scoring", "shapley", "simulate"])
+    parser.add_argument("name", choices=["ingest", "evaluation", "fleet", "gate", "scoring", "shapley", "simulate"])
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rows")
     parser.add_argument("--models")
+    parser.add_argument("--nodes", type=int, default=10_000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--reference", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
@@ -347,6 +359,8 @@ def main():
     try:
         if options.name == "simulate":
             entries = simulation.simulate(options, entry)
+        elif options.name == "fleet":
+            entries = fleet.fleet(options, Bench, work, entry)
         elif options.name == "scoring":
             entries = scoring.scoring(options, work, entry)
         elif options.name == "shapley":

@@ -58,6 +58,14 @@ enum ThisProgram {
     /// Processor cores that it may use.
     static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
 
+    /// Allows this process as many open files as the system lets it: every node that waits holds one.
+    static func raiseOpenFiles() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+
     /// Host and process id: no other running instance has the same.
     static var instance: String { "\(ProcessInfo.processInfo.hostName):\(ProcessInfo.processInfo.processIdentifier)" }
 

@@ -64,6 +64,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         parent.watch()
+        ThisProgram.raiseOpenFiles()
         if workers > 0 { try WorkerProcess.checkLibrary() }
         let configuration = DaemonConfiguration(
             host: listen.host, port: listen.port, addressFile: addressFile,
