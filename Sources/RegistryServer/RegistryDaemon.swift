@@ -178,6 +178,7 @@ public struct RegistryDaemon: Sendable {
         HealthRoutes(store: store).add(to: router)
         let api = router.group(RouterPath(APIPath.root)).add(middleware: Authentication(store: store))
         EnsembleRoutes(store: store, uploads: uploads, limits: limits).add(to: api)
+        ChampionRowsRoute(store: store, limits: limits).add(to: api)
         PolicyRoutes(store: store, limits: limits).add(to: api)
         SubmissionRoutes(store: store, uploads: uploads, limits: limits).add(to: api)
         DecisionRoutes(store: store, limits: limits).add(to: api)
