@@ -17,6 +17,7 @@ public enum APIPath {
 
     public static func ensemble(_ name: String) -> String { "\(ensembles)/\(name)" }
     public static func rows(_ name: String) -> String { "\(ensemble(name))/rows" }
+    public static func championRows(_ name: String) -> String { "\(ensemble(name))/champion-rows" }
     public static func epochs(_ name: String) -> String { "\(ensemble(name))/epochs" }
     public static func found(_ name: String) -> String { "\(ensemble(name))/found" }
     public static func policy(_ name: String) -> String { "\(ensemble(name))/policy" }

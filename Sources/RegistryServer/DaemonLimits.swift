@@ -6,6 +6,8 @@ public struct DaemonLimits: Sendable {
     public var jsonBytes = 64 << 10
     /// Longest reason that somebody may give, in characters; the database holds no longer one.
     public var reasonLength = 2_000
+    /// Rows in a line of an ensemble's labelled rows.
+    public var championRowsInLine = 4096
     /// Largest request head, in bytes, and most header fields.
     public var headerBytes = 64 << 10
     public var headerFields = 100

@@ -194,6 +194,7 @@ public struct RegistryDaemon: Sendable {
         MetadataRoutes(store: store, watch: parts.watch, limits: limits).add(to: metadata)
         let api = router.group(RouterPath(APIPath.root)).add(middleware: authentication)
         EnsembleRoutes(store: store, uploads: uploads, limits: limits).add(to: api)
+        ChampionRowsRoute(store: store, limits: limits).add(to: api)
         PolicyRoutes(store: store, limits: limits).add(to: api)
         SubmissionRoutes(store: store, uploads: uploads, limits: limits).add(to: api)
         DecisionRoutes(store: store, limits: limits).add(to: api)

@@ -1,4 +1,6 @@
+import EnsembleModel
 import Foundation
+import RegistryAPI
 import Simulation
 import Testing
 
@@ -60,6 +62,12 @@ struct SimulateTests {
         (["--noise", "0"], "noise: 0.0 is not between"),
         (["--labels", "l.csv"], "Own rows need --labels, --predictions and --classes."),
         (["--true-gains", "1"], "--true-gains is of own rows"),
+        (
+            ["--ensemble", "e", "--labels", "l.csv", "--predictions", "p.csv", "--classes", "c.txt"],
+            "--ensemble brings its own"
+        ),
+        (["--ensemble", "e", "--rows-per-group", "4"], "--ensemble brings its own"),
+        (["--ensemble", "e", "--submissions", "10"], "20 truly better submissions need 25 or more in all, not 10"),
         (["--policy", "/nowhere.yaml"], "/nowhere.yaml"),
     ]
 
@@ -69,6 +77,56 @@ struct SimulateTests {
         #expect(wrong.status == (arguments[0] == "--groups" ? 3 : 2))
         #expect(wrong.output == "")
         #expect(wrong.errors.contains(message), "\(wrong.errors)")
+    }
+
+    /// The split is that of the epoch, which may continue an earlier one's; a cut answer is not taken for the whole.
+    @Test func playsOnTheRowsOfAnEnsemble() async throws {
+        let rows = (0..<600).map { row in
+            ValidationSet.Row(id: "r\(1000 + row)", label: row % 3 == 0 ? 0 : 1, group: "q\(row / 4)", slice: "all")
+        }
+        let validation = try ValidationSet(classes: ["yes", "no"], rows: rows)
+        @Sendable func answer(salt: String, cut: Bool = false) throws -> CannedRegistry.Reply {
+            let header = ChampionRowsHeader(
+                ensemble: "e", epoch: 2, salt: salt, validation: validation.digest, rowCount: 600,
+                classes: validation.classes, sequence: 4, members: [try ModelVersionID("a@1")],
+                policy: Policy(gate: .init(testsPerEpoch: 3)))
+            let chunks = stride(from: 0, to: cut ? 300 : 600, by: 100).map { start in
+                let range = start..<start + 100
+                return ChampionRowsChunk(
+                    ids: Array(validation.rowIDs[range]), labels: Array(validation.labels[range]),
+                    groups: validation.groups[range].map { validation.groupNames[$0] },
+                    slices: range.map { _ in "all" },
+                    probabilities: range.flatMap { row -> [Float?] in
+                        row == 7 ? [nil, nil] : validation.labels[row] == 0 ? [0.4, 0.6] : [0.3, 0.7]
+                    })
+            }
+            let lines = try [APIJSON.encoder().encode(header)] + chunks.map { try APIJSON.encoder().encode($0) }
+            return CannedRegistry.Reply(body: lines.flatMap { Array($0) + [UInt8(ascii: "\n")] })
+        }
+        let command = [
+            "simulate", "--ensemble", "e", "--runs", "2", "--submissions", "30", "--truly-better", "6", "--true-gains",
+            "1,10", "--json",
+        ]
+        var outputs: [String] = []
+        for salt in [validation.epochSalt, "of an earlier epoch"] {
+            outputs += try await CannedRegistry.with { _, _ in
+                try answer(salt: salt)
+            } _: { registry in
+                let played = await Transcript.run(command, registry: registry)
+                #expect(played.status == 0, "\(played.errors)")
+                #expect(registry.seen.map(\.target) == ["/api/v1/ensembles/e/champion-rows"])
+                let reports = try JSONDecoder().decode([RuleReport].self, from: Data(played.output.utf8))
+                #expect(reports.first?.gateTests == 3)
+                return [played.output]
+            }
+        }
+        #expect(outputs.count == 2 && outputs[0] != outputs[1])
+        try await CannedRegistry.with { _, _ in
+            try answer(salt: "s", cut: true)
+        } _: { registry in
+            let cut = await Transcript.run(command, registry: registry)
+            #expect(cut.status == 1 && cut.errors.contains("the answer was cut or changed"), "\(cut.errors)")
+        }
     }
 
     @Test func playsOnOwnRows() async throws {

@@ -38,6 +38,12 @@ enum Examples {
             createdAt: date, createdBy: "me")
     }
 
+    static func championRows() throws -> ChampionRowsHeader {
+        ChampionRowsHeader(
+            ensemble: "esci", epoch: 1, salt: "s", validation: digest, rowCount: 1, classes: ["a", "b"], sequence: 1,
+            members: [try id()], policy: try policy())
+    }
+
     static func metadata() -> ModelMetadata {
         ModelMetadata(
             kind: "language", description: "d", artifactURI: "s3://a", artifactSHA256: digest, endpoint: "http://m",

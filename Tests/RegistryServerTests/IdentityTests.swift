@@ -15,7 +15,7 @@ import Testing
                 APIPath.ensembles, APIPath.ensemble("pets"), APIPath.models, APIPath.tokens, APIPath.manifest("pets"),
                 APIPath.submission(1), APIPath.evaluation(1), APIPath.decision(1), APIPath.evidence(1),
                 APIPath.sealedEvidence(1),
-                APIPath.rows("pets"), APIPath.policy("pets"), APIPath.policies("pets"),
+                APIPath.rows("pets"), APIPath.championRows("pets"), APIPath.policy("pets"), APIPath.policies("pets"),
             ] {
                 let answer = try await registry.send(.get, path, token: "ert_wrong")
                 #expect(answer.problem == .unauthenticated, "\(path)")
@@ -49,6 +49,7 @@ import Testing
                 try await allowed(.get, APIPath.decisions("pets")) == [.read, .submit, .audit, .admin].contains(scope))
             #expect(try await allowed(.get, APIPath.policies("pets")) == [.read, .admin].contains(scope))
             #expect(try await allowed(.put, APIPath.policy("pets")) == [.admin].contains(scope))
+            #expect(try await allowed(.get, APIPath.championRows("pets")) == [.audit, .admin].contains(scope))
             #expect(try await allowed(.get, APIPath.tokens) == [.admin].contains(scope))
             #expect(try await allowed(.post, APIPath.approve(1)) == [.admin].contains(scope))
             #expect(try await allowed(.post, APIPath.reject(1)) == [.admin].contains(scope))

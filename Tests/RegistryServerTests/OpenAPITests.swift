@@ -54,6 +54,11 @@ import Yams
         ("ApprovalRecord", AnyExample(Examples.approval())),
         ("ReviewRecord", AnyExample(Examples.review())),
         ("ReviewRequest", AnyExample(ReviewRequest(reason: "r"))),
+        ("ChampionRowsHeader", AnyExample(try Examples.championRows())),
+        (
+            "ChampionRowsChunk",
+            AnyExample(ChampionRowsChunk(ids: [], labels: [], groups: [], slices: [], probabilities: []))
+        ),
         ("Evidence", AnyExample(try Examples.evidence())),
         ("SealedEvidence", AnyExample(try Examples.sealedEvidence())),
         ("Ledger", AnyExample(Ledger())),

@@ -4,10 +4,17 @@ import Foundation
 import Ingest
 import NIOCore
 import RegistryAPI
+import RegistryClient
 import Simulation
 
-/// A validation set in files, to play on instead of generated rows.
+/// A validation set to play on instead of generated rows: an ensemble's, or one in files.
 struct OwnRowsOptions: ParsableArguments, Sendable {
+    @Option(
+        help: ArgumentHelp(
+            "Rows, champion and policy of an ensemble; needs the scope audit. The plain average of its members stands "
+                + "for the champion: nothing is fitted.", valueName: "name"))
+    var ensemble: String?
+
     @Option(
         help: ArgumentHelp(
             "Labelled rows: CSV id,label[,group][,slice], .csv or .csv.gz, or - for standard input.", valueName: "file")
@@ -38,11 +45,17 @@ struct OwnRowsOptions: ParsableArguments, Sendable {
         guard given == 0 || given == 3 else {
             throw ValidationError("Own rows need --labels, --predictions and --classes.")
         }
-        guard given > 0 || trueGains == nil else {
+        guard given == 0 || ensemble == nil else {
+            throw ValidationError("--ensemble brings its own; leave out --labels, --predictions and --classes.")
+        }
+        guard areGiven || trueGains == nil else {
             throw ValidationError("--true-gains is of own rows; generated rows have gains of their own.")
         }
         _ = try gains()
     }
+
+    /// Whether there are any to play on.
+    var areGiven: Bool { labels != nil || ensemble != nil }
 
     private func gains() throws -> [Double] {
         try (trueGains ?? Self.usualGains).split(separator: ",").map { text in
@@ -53,8 +66,34 @@ struct OwnRowsOptions: ParsableArguments, Sendable {
         }
     }
 
+    /// Rows to play on.
+    struct Table: Sendable {
+        var rows: OwnRows
+        /// The ensemble's; nil of rows in files.
+        var policy: Policy?
+        /// What people are told of where they come from.
+        var origin: String?
+    }
+
+    /// Reads an ensemble's rows from the registry, or those in files; nil when none are given.
+    func read(_ connection: ConnectionOptions) async throws -> Table? {
+        guard let ensemble else { return try readFiles().map { Table(rows: $0) } }
+        let configuration = try connection.configuration(environment: Console.current.environment)
+        let found = try await RegistryClient.withClient(configuration: configuration) {
+            try await $0.championRows(ensemble: ensemble)
+        }
+        let header = found.header
+        return Table(
+            rows: try OwnRows(
+                found.validation, predictions: found.predictions, salt: header.salt, trueGains: gains()),
+            policy: header.policy,
+            origin: "On the \(header.rowCount) rows of \(ensemble)'s epoch \(header.epoch). The plain average of the "
+                + "\(header.members.count) members of manifest \(header.sequence) stands for the champion; nothing was "
+                + "fitted.")
+    }
+
     /// Reads and checks the files as the registry does; nil when none is given.
-    func read() throws -> OwnRows? {
+    private func readFiles() throws -> OwnRows? {
         guard let labels, let predictions, let classes else { return nil }
         let names = TextFile.lines(try TextFile.read(classes, upTo: Self.maximumListBytes, what: "a list of classes"))
         let validation = try checked(labels) {

@@ -8,16 +8,20 @@ import Simulation
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "Play useless and truly better submissions against a policy, without a registry.",
+        abstract: "Play useless and truly better submissions against a policy.",
         discussion: """
             Every run is one validation set that is used over and over by an adversary, who adds up what the shown \
             scores recommend, and by truly better challengers. The rules: gated is the registry's own, by the policy's \
             gate; gated-uninflated is the gate without its factor for folds that depend on each other, of which there \
             are none here; naive promotes whoever's loss is lower; bootstrap asks for a gain of 1.645 standard errors; \
-            top-k keeps the newcomers of the largest contributions in the places of the policy's budget.
+            top-k keeps the newcomers of the largest contributions in the places of the policy's budget. Generated \
+            rows and rows in files need no registry.
             """)
 
-    @Option(help: ArgumentHelp("Policy whose gate and budget are played, YAML or JSON.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Policy whose gate and budget are played, YAML or JSON. (default: the ensemble's own, or the usual one)",
+            valueName: "file"))
     var policy: String?
 
     @Option(help: ArgumentHelp("Runs, each with rows and submissions of its own.", valueName: "n"))
@@ -46,8 +50,7 @@ struct SimulateCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "On own rows") var own: OwnRowsOptions
 
-    @Flag(help: "Write JSON for programs.")
-    var json = false
+    @OptionGroup(title: "Connection") var connection: ConnectionOptions
 
     /// A simulation of more than this is a mistake.
     private static let maximumRuns = 10_000
@@ -56,8 +59,9 @@ struct SimulateCommand: AsyncParsableCommand {
         guard (1...Self.maximumRuns).contains(runs) else {
             throw ValidationError("--runs must be between 1 and \(Self.maximumRuns).")
         }
-        guard own.labels == nil || (groups == nil && rowsPerGroup == nil) else {
-            throw ValidationError("--groups and --rows-per-group are of generated rows; --labels brings its own.")
+        guard !own.areGiven || (groups == nil && rowsPerGroup == nil) else {
+            let option = own.ensemble == nil ? "--labels" : "--ensemble"
+            throw ValidationError("--groups and --rows-per-group are of generated rows; \(option) brings its own.")
         }
         guard try !rules().isEmpty else { throw ValidationError("--rule names one rule or more.") }
     }
@@ -75,12 +79,17 @@ struct SimulateCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let output = Output(console: .current, json: json)
+        let output = Output(console: .current, json: connection.json)
         let progress = ProgressLine(output.console)
         defer { progress.clear() }
         do {
+            // What is wrong with the options is told before anything is fetched.
+            let given = try policy.map(PolicyFile.read)
+            if own.ensemble != nil { _ = try scenario(nil) }
+            let own = try await own.read(connection)
+            if let origin = own?.origin { output.note(origin) }
             let runs = SimulationRuns(
-                scenario: try scenario(), rules: try rules(), policy: try policy.map(PolicyFile.read) ?? Policy(),
+                scenario: try scenario(own?.rows), rules: try rules(), policy: given ?? own?.policy ?? Policy(),
                 count: runs)
             let reports = try await runs.reports { done, total in
                 progress.evaluation(.evaluating, EvaluationProgress(phase: "playing", completed: done, total: total))
@@ -93,13 +102,13 @@ struct SimulateCommand: AsyncParsableCommand {
         }
     }
 
-    private func scenario() throws -> Scenario {
+    private func scenario(_ own: OwnRows?) throws -> Scenario {
         var generated = GeneratedRows()
         if let groups { generated.groups = groups }
         if let rowsPerGroup { generated.rowsPerGroup = rowsPerGroup }
         let scenario = Scenario(
             submissions: submissions, trulyBetter: trulyBetter, noise: noise, seed: seed,
-            source: try own.read().map { .own($0) } ?? .generated(generated))
+            source: own.map { .own($0) } ?? .generated(generated))
         try scenario.validate()
         return scenario
     }

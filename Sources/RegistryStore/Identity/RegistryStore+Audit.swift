@@ -50,6 +50,7 @@ enum AuditAction: String {
     case reject = "decision.reject"
     case supersede = "decision.supersede"
     case requestReplay = "replay.request"
+    case readChampionRows = "rows.read_labelled"
     case readSealedEvidence = "evidence.read_sealed"
     case addRoot = "root.add"
     case rollBack = "manifest.roll_back"

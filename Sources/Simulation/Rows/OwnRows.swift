@@ -3,6 +3,10 @@ import Foundation
 
 /// The rows of a real validation set with its champion's out-of-fold probabilities.
 ///
+/// The plain average of the champion's members may stand for these where nothing is to be fitted: members saw no label
+/// of these rows, so it is as honest, if mostly a little worse than what a combiner makes of them. Gains are then
+/// asked for as shares of its loss.
+///
 /// The labels stay as they are, so a truly better challenger is made to fit them as much as one that is better would.
 /// Its logits are the champion's plus noise of variance v, leaning towards the labels by v times (label -
 /// probability). That is, to first order, how noise is distributed given labels that were drawn from the challenger:
@@ -24,9 +28,12 @@ public struct OwnRows: Sendable {
     ///
     /// - Parameters:
     ///   - predictions: the champion's, for the rows of `validation` in order.
+    ///   - salt: what the rows are split by; nil for that of a set without an earlier epoch.
     ///   - trueGains: the gains of truly better challengers, as shares of the champion's loss, used in turn.
     /// - Throws: ``SimulationError`` when the rows cannot be split or are too many, or when a gain cannot be had.
-    public init(_ validation: ValidationSet, predictions: Predictions, trueGains: [Double]) throws(SimulationError) {
+    public init(
+        _ validation: ValidationSet, predictions: Predictions, salt: String? = nil, trueGains: [Double]
+    ) throws(SimulationError) {
         guard predictions.rowCount == validation.rowCount, predictions.classCount == validation.classCount else {
             throw SimulationError(
                 .invalidRows,
@@ -39,7 +46,7 @@ public struct OwnRows: Sendable {
         let kept = (0..<validation.rowCount).filter { !predictions.isMissing(row: $0) }
         try Scenario.check("rows", kept.count, in: 2...Scenario.maximumRows)
         do {
-            let split = try HashSplit(validation, salt: validation.epochSalt)
+            let split = try HashSplit(validation, salt: salt ?? validation.epochSalt)
             isOpen = kept.map { split.isOpen[$0] }
         } catch {
             throw SimulationError(.invalidRows, error.message)
