@@ -17,6 +17,7 @@ MODELS, CLASSES, ROUNDS, TRAINING_ROWS = 16, 4, 100, 50_000
 COLUMNS = MODELS * CLASSES
 PEERS = {"shap": "shap", "fasttreeshap": "fasttreeshap", "woodelf": "woodelf-explainer"}
 REPEATS = 3
+SEGMENTS = 4
 # With 100 rounds of 31 leaves. Where depth has no limit, a tenth of the leaves have more than eight models on their path.
 DEPTHS = {"depth up to 6": 6, "any depth": -1}
 
@@ -119,8 +120,8 @@ def compare(name, options, work, present, booster, rows, available, measured, en
     def ours(kind, instructions, players=MODELS):
         return measured([f"{options.programs}/shapley-benchmark", work / "model.txt", work / "rows.f32", players, kind,
                          instructions, 1])
-    own = [("magnitudes", i) for i in available] + [("values", available[-1])]
-    seconds, wall, means, columns, bits = {}, {}, {}, {}, set()
+    own = [(kind, i) for kind in ("magnitudes", "segments") for i in available] + [("values", available[-1])]
+    seconds, wall, means, signed, columns, bits = {}, {}, {}, {}, {}, {}
     peers = list(explainers(present, booster, rows))
     for peer, explain in peers:
         if peer.startswith("woodelf"):
@@ -133,24 +134,31 @@ def compare(name, options, work, present, booster, rows, available, measured, en
             wall.setdefault(peer, []).append(time.perf_counter() - began)
             means[peer] = means_by_model(values)
             columns[peer] = numpy.abs(values).mean(axis=0)
+            signed[peer] = numpy.stack([values[index::SEGMENTS].mean(axis=0) for index in range(SEGMENTS)])
         for case in own:
             result = ours(*case)
             seconds.setdefault(case, []).append(result["cpu_seconds"] - result["preparation_seconds"])
             wall.setdefault(case, []).append(result["seconds"] - result["preparation_seconds"])
-            means[case] = numpy.array(result["means"]).reshape(CLASSES, MODELS)
-            bits |= {result["bits"]} if case[0] == "magnitudes" else set()
+            if result["means"]:
+                means[case] = numpy.array(result["means"]).reshape(CLASSES, MODELS)
+            signed[case] = numpy.array(result["segment_means"])
+            bits.setdefault(case[0], set()).add(result["bits"])
     rate = {case: len(rows) / sorted(times)[REPEATS // 2] for case, times in seconds.items()}
     exact = means[own[-1]]
     print(f"{name}: {len(rows)} rows, {MODELS} models, {CLASSES} classes, {booster.num_trees()} trees; medians of {REPEATS}")
     print(f"{'':28}{'rows/CPU-s':>12}{'wall s':>10}{'off from ours':>16}")
     for case in [peer for peer, _ in peers] + own:
         title = case if isinstance(case, str) else f"ours, {', '.join(case)}"
-        off = relative(means[case], exact)
+        # Means of segments beside those of our values, magnitudes beside their magnitudes.
+        off = relative(means[case], exact) if case in means else relative(signed[case], signed[own[-1]])
         print(f"{title:28}{rate[case]:12.0f}{sorted(wall[case])[REPEATS // 2]:10.2f}{off:16.1e}")
     by_column = numpy.array(ours("values", available[-1], players=COLUMNS)["means"]).reshape(CLASSES, COLUMNS)
+    by_segment = ours("segments", available[-1], players=COLUMNS)["segment_means"]
     off = relative(by_column, columns[peers[0][0]])
-    print(f"every column a player of its own: off from {peers[0][0]} by {off:.1e}", flush=True)
-    if off > 1e-9 or len(bits) != 1:
+    off_signed = relative(numpy.array(by_segment).reshape(SEGMENTS, CLASSES, COLUMNS), signed[peers[0][0]])
+    print(f"every column a player of its own: off from {peers[0][0]} by {off:.1e}, means of segments by {off_signed:.1e}",
+          flush=True)
+    if max(off, off_signed) > 1e-9 or any(len(values) != 1 for values in bits.values()):
         raise DemoError("our values by column are not LightGBM's, or instructions change bits")
     # Beside LightGBM's own, and the fastest package.
     packages = [peer for peer, _ in peers[1:]]
@@ -166,13 +174,15 @@ def million(options, work, simulated, measured, instructions):
         for part in range(parts):
             numpy.concatenate(simulated(count // parts, MODELS, seed=10 + part)[1], axis=1).astype("<f4").tofile(file)
     bits = set()
-    for threads in sorted({1, 2, 4, options.threads}):
+    for threads in sorted({1, 2, 4, 8, options.threads}):
         result = measured([f"{options.programs}/shapley-benchmark", work / "model.txt", work / "rows.f32", MODELS,
                            "magnitudes", instructions, threads])
         bits.add(result["bits"])
         for_rows = result["peak_megabytes"] - result["initial_megabytes"]
         print(f"{result['rows']} rows, {threads} threads: {result['seconds']:.1f} s, CPU {result['cpu_seconds']:.1f} s, "
-              f"peak {result['peak_megabytes']:.0f} MB, {for_rows:.0f} MB of it for a block of rows and its sums",
-              flush=True)
+              f"peak {result['peak_megabytes']:.0f} MB, {for_rows:.0f} MB of it for the threads' blocks of "
+              f"{result['block_rows']} rows and their sums", flush=True)
+        if for_rows > 64:
+            raise DemoError("rows take more than 64 MiB beside themselves")
     if len(bits) != 1:
         raise DemoError("threads change bits")

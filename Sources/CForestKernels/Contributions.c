@@ -7,7 +7,7 @@ CFK_INLINE void fill_contributions_loop(
     const struct cfk_quadrature *quadrature, enum cfk_basis basis, const uint8_t *masks, size_t mask_stride,
     size_t count, double *values, size_t stride) {
     (void)instructions;
-    enum { LANES = 8, VECTORS = 8 };
+    enum { LANES = 8, VECTORS = 8, KEPT = CFK_MOST_TABULATED };
     const struct cfk_leaf leaf = paths->leaves[index];
     const double *ratios = paths->cover_ratios + leaf.first_player;
     for (size_t player = 0; player < leaf.player_count; player++) {
@@ -15,6 +15,13 @@ CFK_INLINE void fill_contributions_loop(
     }
     for (size_t first = 0; first < count; first += LANES * VECTORS) {
         const size_t vectors = count - first < LANES * VECTORS ? (count - first) / LANES : VECTORS;
+        // Who passes is needed for every point.
+        cfk_longs kept[KEPT][VECTORS];
+        for (size_t player = 0; player < leaf.player_count && player < KEPT; player++) {
+            for (size_t i = 0; i < vectors; i++) {
+                kept[player][i] = CFK_PASSES(masks + first + i * LANES, mask_stride, player);
+            }
+        }
         for (size_t q = 0; q < quadrature->count; q++) {
             const double point = quadrature->points[q];
             cfk_doubles products[VECTORS];
@@ -23,7 +30,8 @@ CFK_INLINE void fill_contributions_loop(
                 const double failing = (1 - point) * ratios[player];
                 const double passing = basis == CFK_EXACT ? point + failing : point;
                 for (size_t i = 0; i < vectors; i++) {
-                    const cfk_longs passes = CFK_PASSES(masks + first + i * LANES, mask_stride, player);
+                    const cfk_longs passes = player < KEPT
+                        ? kept[player][i] : CFK_PASSES(masks + first + i * LANES, mask_stride, player);
                     products[i] *= CFK_SELECT(passes, passing, failing);
                 }
             }
@@ -33,7 +41,8 @@ CFK_INLINE void fill_contributions_loop(
                 const double of_failing = 1 / failing, of_passing = 1 / passing;
                 double *own = values + player * stride + first;
                 for (size_t i = 0; i < vectors; i++) {
-                    const cfk_longs passes = CFK_PASSES(masks + first + i * LANES, mask_stride, player);
+                    const cfk_longs passes = player < KEPT
+                        ? kept[player][i] : CFK_PASSES(masks + first + i * LANES, mask_stride, player);
                     *(cfk_doubles *)(own + i * LANES) += products[i] * CFK_SELECT(passes, of_passing, of_failing);
                 }
             }
@@ -78,6 +87,37 @@ CFK_COMPILE(
 void cfk_round(
     enum cfk_instructions instructions, const double *values, size_t count, double scale, int32_t *rounded) {
     CFK_CHOOSE(round, instructions)(values, count, scale, rounded);
+}
+
+CFK_INLINE void round_table_loop(
+    enum cfk_instructions instructions, const double *values, size_t count, size_t player_count, double scale,
+    int32_t *table) {
+    if (!cfk_splits_tables(instructions, player_count)) {
+        return round_loop(instructions, values, player_count * count, scale, table);
+    }
+    for (size_t player = 0; player < player_count; player++) {
+        uint8_t *planes = (uint8_t *)(table + player * count);
+        for (size_t m = 0; m < count; m += 8) {
+            int32_t rounded[8];
+            round_loop(instructions, values + player * count + m, 8, scale, rounded);
+            for (size_t byte = 0; byte < 4; byte++) {
+                for (size_t i = 0; i < 8; i++) {
+                    planes[byte * count + m + i] = (uint8_t)((uint32_t)rounded[i] >> 8 * byte);
+                }
+            }
+        }
+    }
+}
+
+CFK_COMPILE(
+    round_table,
+    (const double *values, size_t count, size_t player_count, double scale, int32_t *table),
+    values, count, player_count, scale, table)
+
+void cfk_round_table(
+    enum cfk_instructions instructions, const double *values, size_t count, size_t player_count, double scale,
+    int32_t *table) {
+    CFK_CHOOSE(round_table, instructions)(values, count, player_count, scale, table);
 }
 
 CFK_INLINE void round_wide_loop(

@@ -45,6 +45,12 @@ typedef uint8_t cfk_eight_bytes __attribute__((vector_size(8), aligned(1), may_a
                   & ((int64_t)1 << (player) % 8)) \
                  != 0))
 
+/// Whether the tables of a leaf's players are kept as four planes of bytes, the lowest first: with AVX-512 VBMI one
+/// permutation looks up 64 rows in as many as 128 bytes.
+CFK_INLINE int cfk_splits_tables(enum cfk_instructions instructions, size_t player_count) {
+    return player_count >= 6 && player_count <= cfk_most_split_players(instructions);
+}
+
 /// The number of bytes of a mask of g players.
 CFK_INLINE size_t cfk_mask_bytes(size_t player_count) { return (player_count + 7) / 8; }
 

@@ -147,6 +147,88 @@ CFK_FOR_AVX512 static void add_fixed_avx512(
 }
 #endif
 
+#if defined(__x86_64__)
+#define FOR_BYTES __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
+
+// One byte of the entries at 64 masks, given in a low and a high byte.
+FOR_BYTES CFK_INLINE __m512i bytes64(const uint8_t *plane, __m512i low, __m512i high) {
+    (void)high;
+    return _mm512_permutexvar_epi8(low, _mm512_loadu_si512(plane));
+}
+
+FOR_BYTES CFK_INLINE __m512i bytes128(const uint8_t *plane, __m512i low, __m512i high) {
+    (void)high;
+    return _mm512_permutex2var_epi8(_mm512_loadu_si512(plane), low, _mm512_loadu_si512(plane + 64));
+}
+
+FOR_BYTES CFK_INLINE __m512i bytes256(const uint8_t *plane, __m512i low, __m512i high) {
+    return _mm512_mask_blend_epi8(
+        _mm512_movepi8_mask(low), bytes128(plane, low, high), bytes128(plane + 128, low, high));
+}
+
+FOR_BYTES CFK_INLINE __m512i bytes512(const uint8_t *plane, __m512i low, __m512i high) {
+    return _mm512_mask_blend_epi8(
+        _mm512_test_epi8_mask(high, _mm512_set1_epi8(1)), bytes256(plane, low, high),
+        bytes256(plane + 256, low, high));
+}
+
+FOR_BYTES CFK_INLINE __m512i look_up_bytes(size_t player_count, const uint8_t *plane, __m512i low, __m512i high) {
+    return player_count == 6   ? bytes64(plane, low, high)
+           : player_count == 7 ? bytes128(plane, low, high)
+           : player_count == 8 ? bytes256(plane, low, high)
+                               : bytes512(plane, low, high);
+}
+
+/// For 6 to 9 players (a constant).
+FOR_BYTES CFK_INLINE void add_bytes(
+    size_t player_count, const int32_t *restrict table, const uint32_t *restrict players,
+    const uint8_t *restrict masks, int32_t *restrict sums) {
+    enum { VECTORS = CFK_ROWS / 64 };
+    // Bytes are put together within lanes of 16; rows are so ordered that the numbers then are in their order.
+    const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    __m512i low[VECTORS], high[VECTORS];
+    for (size_t i = 0; i < VECTORS; i++) {
+        low[i] = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(masks + 64 * i));
+        high[i] = player_count > 8 ? _mm512_permutexvar_epi32(order, _mm512_loadu_si512(masks + CFK_ROWS + 64 * i))
+                                   : low[i];
+    }
+    const size_t size = (size_t)1 << player_count;
+    for (size_t position = 0; position < player_count; position++, table += size) {
+        const uint8_t *planes = (const uint8_t *)table;
+        int32_t *restrict own = sums + (size_t)players[position] * CFK_ROWS;
+        for (size_t i = 0; i < VECTORS; i++) {
+            __m512i bytes[4];
+            for (size_t byte = 0; byte < 4; byte++) {
+                bytes[byte] = look_up_bytes(player_count, planes + byte * size, low[i], high[i]);
+            }
+            const __m512i halves[4] = {
+                _mm512_unpacklo_epi8(bytes[0], bytes[1]), _mm512_unpacklo_epi8(bytes[2], bytes[3]),
+                _mm512_unpackhi_epi8(bytes[0], bytes[1]), _mm512_unpackhi_epi8(bytes[2], bytes[3])};
+            for (size_t half = 0; half < 2; half++) {
+                __m512i *sum = (__m512i *)(own + 64 * i + 32 * half);
+                const __m512i first = _mm512_unpacklo_epi16(halves[2 * half], halves[2 * half + 1]);
+                const __m512i second = _mm512_unpackhi_epi16(halves[2 * half], halves[2 * half + 1]);
+                _mm512_storeu_si512(sum, _mm512_add_epi32(_mm512_loadu_si512(sum), first));
+                _mm512_storeu_si512(sum + 1, _mm512_add_epi32(_mm512_loadu_si512(sum + 1), second));
+            }
+        }
+    }
+}
+
+FOR_BYTES static void add_fixed_bytes(
+    const int32_t *restrict table, size_t player_count, const uint32_t *restrict players,
+    const uint8_t *restrict masks, int32_t *restrict sums) {
+    switch (player_count) {
+    case 6: return add_bytes(6, table, players, masks, sums);
+    case 7: return add_bytes(7, table, players, masks, sums);
+    case 8: return add_bytes(8, table, players, masks, sums);
+    default: return add_bytes(9, table, players, masks, sums);
+    }
+}
+#else
+static add_fixed_function *const add_fixed_bytes = add_fixed_portable;
+#endif
+
 typedef uint32_t cfk_sixteen __attribute__((vector_size(64), aligned(4), may_alias));
 
 CFK_INLINE void add_wide_loop(
@@ -178,7 +260,8 @@ void cfk_add_fixed(
         if (leaf.player_count >= wide.least_players) {
             CFK_CHOOSE(add_wide, instructions)(table, leaf.player_count, wide.width, masks, wide_sums);
         } else {
-            add(table, leaf.player_count, paths->players + leaf.first_player, masks, sums);
+            add_fixed_function *const own = cfk_splits_tables(instructions, leaf.player_count) ? add_fixed_bytes : add;
+            own(table, leaf.player_count, paths->players + leaf.first_player, masks, sums);
         }
     }
 }

@@ -11,6 +11,14 @@ enum cfk_instructions cfk_widest(void) {
     return CFK_PORTABLE;
 }
 
+size_t cfk_most_split_players(enum cfk_instructions instructions) {
+#if defined(__x86_64__)
+    if (instructions == CFK_AVX512 && __builtin_cpu_supports("avx512vbmi")) return 9;
+#endif
+    (void)instructions;
+    return 0;
+}
+
 void cfk_fill_bins(
     const double *rows, size_t row_count, size_t row_width, double zero_magnitude, const struct cfk_column *columns,
     size_t column_count, uint8_t *bins) {

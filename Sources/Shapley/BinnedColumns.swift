@@ -6,6 +6,9 @@ import Forest
 /// A bin is a byte, so a column with more than 255 thresholds is binned several times, each time by some of them; and
 /// it is binned once for each way in which its splits treat what is missing. Then every split asks for a range of bins,
 /// and no case is special.
+///
+/// The bins are the forest's own. Those of training are of the rows that a combiner saw, while values are explained on
+/// rows that it did not see, and LightGBM's interface does not give them out.
 struct BinnedColumns: Sendable {
     private static let thresholdsEach = 255
 

@@ -14,6 +14,11 @@ protocol ContributionNumber: Sendable {
         _ table: UnsafeMutablePointer<Self>, from contributions: UnsafePointer<Double>, count: Int, scale: Double,
         players: ArraySlice<UInt32>, wide: cfk_wide, instructions: Instructions)
 
+    /// Writes contributions as they are summed.
+    static func round(
+        _ numbers: UnsafeMutablePointer<Self>, from contributions: UnsafePointer<Double>, count: Int, scale: Double,
+        instructions: Instructions)
+
     /// Adds one number to a sum.
     static func add(_ number: Self, to sum: inout Self)
 
@@ -44,6 +49,13 @@ extension Double: ContributionNumber {
         table.update(from: contributions, count: players.count * count)
     }
 
+    static func round(
+        _ numbers: UnsafeMutablePointer<Double>, from contributions: UnsafePointer<Double>, count: Int, scale: Double,
+        instructions: Instructions
+    ) {
+        numbers.update(from: contributions, count: count)
+    }
+
     static func add(_ number: Double, to sum: inout Double) { sum += number }
 
     static func add(
@@ -59,11 +71,11 @@ extension Double: ContributionNumber {
 extension Int32: ContributionNumber {
     /// From where one mask's whole row of numbers costs less than to look up each player's, as measured.
     static func wide(playerCount: Int, instructions: Instructions) -> cfk_wide {
-        let vectors = (playerCount + 15) / 16
+        let (vectors, split) = ((playerCount + 15) / 16, Int(cfk_most_split_players(instructions.code)))
         let leastPlayers: Int? =
             switch (instructions, vectors) {
-            case (.avx512, 1): 8
-            case (.avx512, ...4): 9
+            case (.avx512, 1): Swift.max(8, split + 1)
+            case (.avx512, ...4): Swift.max(9, split + 1)
             case (.avx2, 1): 6
             case (.avx2, ...4): 8
             case (.portable, 1): 4
@@ -82,8 +94,15 @@ extension Int32: ContributionNumber {
             cfk_round_wide(
                 instructions.code, contributions, count, count, scale, Array(players), players.count, wide.width, table)
         } else {
-            cfk_round(instructions.code, contributions, players.count * count, scale, table)
+            cfk_round_table(instructions.code, contributions, count, players.count, scale, table)
         }
+    }
+
+    static func round(
+        _ numbers: UnsafeMutablePointer<Int32>, from contributions: UnsafePointer<Double>, count: Int, scale: Double,
+        instructions: Instructions
+    ) {
+        cfk_round(instructions.code, contributions, count, scale, numbers)
     }
 
     static func add(_ number: Int32, to sum: inout Int32) { sum &+= number }

@@ -14,8 +14,8 @@ struct LeafContributions: Sendable {
     private static let mostBins = 8 << 20
     /// Numbers in the tables that are used together, which a second-level cache holds.
     private static let tableNumbers = 1 << 17
-    /// Players of the longest leaves that are tabulated: 4,096 masks.
-    static let mostTabulated = Int(CFK_MOST_COUNTED)
+    /// Players of the longest leaves that are tabulated: 8,192 masks.
+    static let mostTabulated = 13
     /// The low bytes of all masks that are tabulated, then their high bytes.
     static let masks =
         (0..<1 << mostTabulated).map { UInt8($0 & 255) } + (0..<1 << mostTabulated).map { UInt8($0 >> 8) }
@@ -187,9 +187,9 @@ struct LeafContributions: Sendable {
             cfk_fill_masks(instructions.code, kernelPaths, leaf, work.bins + block * work.binsEach, work.masks)
             cfk_fill_contributions(
                 instructions.code, kernelPaths, leaf, rule, CFK_EXACT, work.masks, rows, rows, work.contributions, rows)
-            Number.fill(
-                work.tables, from: work.contributions, count: rows, scale: scale, players: players,
-                wide: .none(playerCount: paths.players.count), instructions: instructions)
+            Number.round(
+                work.tables, from: work.contributions, count: players.count * rows, scale: scale,
+                instructions: instructions)
             for (position, player) in players.enumerated() {
                 let sums = work.sums + block * work.sumsEach + Int(player) * rows
                 for row in 0..<rows { Number.add(work.tables[position * rows + row], to: &sums[row]) }

@@ -6,6 +6,10 @@ public import Forest
 /// A row's values are sums of integers, so a mean has the same bits in whatever order and by however many threads rows
 /// are added, and with every instruction set. Rounding each leaf's contribution errs by half a ``resolution`` at most,
 /// about 1e-7 in sum.
+///
+/// It is for explaining very many rows: a million in seconds. An evaluation takes the magnitudes of ``GroupedShapley``
+/// instead. Their rank decides under the published rule, so they have to agree with other implementations to 1e-9, and
+/// on the rows of an evaluation the fits take a thousand times as long as either.
 public struct MeanMagnitudes: Sendable {
     /// Sums over rows, to be added to those of other rows.
     public struct Sums: Hashable, Sendable {

@@ -75,7 +75,7 @@ struct PlaneBatches: Sendable {
             }
             starts.append(UInt32(references.count))
         }
-        let numbers = count <= LeafContributions.mostTabulated ? count * Self.tableStride(leaf) : 0
+        let numbers = count <= Int(CFK_MOST_COUNTED) ? count * Self.tableStride(leaf) : 0
         batch.tableStarts.append(batch.tableStarts[batch.leaves.count] + numbers)
         batch.leaves = batch.leaves.lowerBound..<index + 1
     }

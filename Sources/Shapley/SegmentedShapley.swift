@@ -36,7 +36,7 @@ public struct SegmentedShapley: Sendable {
         batches = PlaneBatches(paths)
         rules = GaussLegendre(upToPlayers: paths.longest)
         self.instructions = instructions
-        self.mostTabulated = mostTabulated ?? LeafContributions.mostTabulated
+        self.mostTabulated = min(mostTabulated ?? .max, Int(CFK_MOST_COUNTED))
     }
 
     /// The sums of the rows' Shapley values in each segment.

@@ -79,12 +79,13 @@ let players = try Players(count: playerCount, columnsEach: width / playerCount)
 let file = Mutex((handle: try FileHandle(forReadingFrom: URL(fileURLWithPath: arguments[2])), next: 0))
 let initial = try peakMegabytes()
 
-/// Rows of a block: as many as all threads' blocks, with what is computed of them, take 64 MiB for.
-let blockRows = {
+/// Threads at work and rows of a block: all blocks, with what is computed of them, take no more than 64 MiB.
+let (workers, blockRows) = {
     // As read and as doubles, binned, the sums of a class.
     let bytesPerRow = width * (4 + 8 + 1) + (playerCount + 16) * 4
-    let tables = 2 << 20
-    return max(256, min(32_768, ((56 << 20) / threads - tables) / bytesPerRow / 256 * 256))
+    let (all, tables, fewest) = (56 << 20, 2 << 20, 256)
+    let workers = max(1, min(threads, all / (tables + fewest * bytesPerRow)))
+    return (workers, max(fewest, min(32_768, (all / workers - tables) / bytesPerRow / fewest * fewest)))
 }()
 
 /// The next block of rows with its number; nil at the end.
@@ -99,7 +100,7 @@ let blockRows = {
 
 /// Calls `body` with all blocks, by all threads.
 func forEachBlock(_ body: @Sendable (_ index: Int, _ rows: [Double]) throws -> Void) {
-    DispatchQueue.concurrentPerform(iterations: threads) { _ in
+    DispatchQueue.concurrentPerform(iterations: workers) { _ in
         do {
             while let (index, rows) = try nextBlock() { try body(index, rows) }
         } catch {

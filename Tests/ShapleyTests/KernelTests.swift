@@ -43,7 +43,7 @@ struct KernelTests {
             }
         }
         for instructions in Instructions.available {
-            for mostTabulated in [0, 3, 12] {
+            for mostTabulated in [0, 3, 13] {
                 let kernel = try GroupedShapley(
                     forest: forest, players: players, instructions: instructions, mostTabulated: mostTabulated)
                 #expect(try kernel.values(rows: rows) == portable, "\(instructions), \(mostTabulated)")
@@ -108,7 +108,7 @@ struct KernelTests {
             #expect(abs(own.reduce(0, +) / 300 - mean) <= 2e-7)
         }
         for instructions in Instructions.available {
-            for mostTabulated in [0, 12] {
+            for mostTabulated in [0, 13] {
                 let kernel = try MeanMagnitudes(
                     forest: forest, players: players, instructions: instructions, mostTabulated: mostTabulated)
                 #expect(try kernel.units(rows: rows) == units, "\(instructions), \(mostTabulated)")
@@ -122,7 +122,7 @@ struct KernelTests {
         let random = try RandomForest(
             seed: 1, columnsOf: Array(repeating: 1, count: playerCount), classCount: 1, leaves: [60, 40])
         // As many rows as the largest table has masks, and a block that is not full.
-        let (forest, players, rows) = (random.forest, random.players, random.rows(4_100))
+        let (forest, players, rows) = (random.forest, random.players, random.rows(8_200))
         let lengths = Set(try LeafPaths(forest, players: players).leaves.map(\.player_count))
         #expect(lengths.isSuperset(of: [3, 4, 5, 6, 7, 8, 9, 10]))
         let exact = try GroupedShapley(forest: forest, players: players, instructions: .portable, mostTabulated: 0)

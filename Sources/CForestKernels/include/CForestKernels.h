@@ -99,6 +99,15 @@ void cfk_round(
     enum cfk_instructions instructions, const double *_Nonnull values, size_t count, double scale,
     int32_t *_Nonnull rounded);
 
+/// Makes a table of the contributions of a leaf's players, `values[j * count + m]` for all `count` masks, in fixed point
+/// as by `cfk_round`. It is laid out as `cfk_add_fixed` looks it up with the same instructions.
+void cfk_round_table(
+    enum cfk_instructions instructions, const double *_Nonnull values, size_t count, size_t player_count, double scale,
+    int32_t *_Nonnull table);
+
+/// The most players of a leaf whose table is looked up fast in an order of its own; 0 where none is.
+size_t cfk_most_split_players(enum cfk_instructions instructions);
+
 /// How the sums of many players are kept for leaves with many players: row by row, so that one mask adds all of them.
 struct cfk_wide {
     /// The fewest players of a leaf whose table is wide.
@@ -111,9 +120,9 @@ struct cfk_wide {
 
 /// Adds consecutive leaves' contributions, looked up by mask, to a block's sums.
 ///
-/// The contribution of player j of leaf `first + i` for mask m is `tables[starts[i] + j * max(16, 2^g) + m]`, and is
-/// added to `sums[player * CFK_ROWS + row]`. Where the table is wide, it has `width` numbers for each mask, one for each
-/// player in the game, which are added to the row's wide sums.
+/// The contributions of leaf `first + i` are at `tables + starts[i]`, as `cfk_round_table` makes them, and are added to
+/// `sums[player * CFK_ROWS + row]`. Where the table is wide, made by `cfk_round_wide`, it has `width` numbers for each
+/// mask, one for each player in the game, which are added to the row's wide sums.
 void cfk_add_fixed(
     enum cfk_instructions instructions, const struct cfk_paths *_Nonnull paths, size_t first, size_t count,
     const int32_t *_Nonnull tables, const uint32_t *_Nonnull starts, const uint8_t *_Nonnull bins,
