@@ -128,7 +128,7 @@ let package = Package(
         library(
             "ServingNode",
             [
-                "EnsembleModel", "Forest", "HTTPServing", "RegistryAPI", "RegistryClient",
+                "EnsembleModel", "Forest", "HTTPServing", "RegistryAPI", "RegistryClient", "Trust",
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
                 .unixSignals,
             ]),
@@ -177,7 +177,7 @@ let package = Package(
             "ServingNodeTests",
             [
                 "Boosting", "EnsembleModel", "Evaluation", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting",
-                "ServingNode",
+                "ServingNode", "Trust", "registry-node",
                 .asyncHTTPClient, .hummingbirdTesting, .logging,
             ]),
         tests(

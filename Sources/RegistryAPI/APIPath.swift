@@ -7,6 +7,7 @@ public enum APIPath {
     public static let root = "/api/v1"
     public static let ensembles = "\(root)/ensembles"
     public static let models = "\(root)/models"
+    public static let nodes = "\(root)/nodes"
     public static let tokens = "\(root)/tokens"
 
     public static func ensemble(_ name: String) -> String { "\(ensembles)/\(name)" }
@@ -30,5 +31,8 @@ public enum APIPath {
     public static func replay(evaluation id: Int64) -> String { "\(evaluation(id))/replay" }
     public static func sealedEvidence(_ id: Int64) -> String { "\(decision(id))/sealed-evidence" }
     public static func combiner(_ digest: ContentDigest) -> String { "\(root)/combiners/\(digest.hex)" }
+    public static func nodeStatus(_ id: String) -> String { "\(nodes)/\(id)/status" }
+    public static func tufMetadata(_ ensemble: String, _ file: String) -> String { "/tuf/\(ensemble)/metadata/\(file)" }
+    public static func tufTarget(_ ensemble: String, _ path: String) -> String { "/tuf/\(ensemble)/targets/\(path)" }
     public static func token(_ id: Int64) -> String { "\(tokens)/\(id)" }
 }

@@ -101,7 +101,7 @@ extension RegistryClient {
     }
 
     /// The next piece of an answer's body; failures are told as of any other request.
-    private func next(_ iterator: inout HTTPClientResponse.Body.AsyncIterator) async throws -> ByteBuffer? {
+    func next(_ iterator: inout HTTPClientResponse.Body.AsyncIterator) async throws -> ByteBuffer? {
         do {
             return try await iterator.next()
         } catch {
