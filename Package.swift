@@ -129,7 +129,7 @@ let package = Package(
         library(
             "ServingNode",
             [
-                "EnsembleModel", "Forest", "HTTPServing", "RegistryAPI", "RegistryClient",
+                "EnsembleModel", "Forest", "HTTPServing", "RegistryAPI", "RegistryClient", "Trust",
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
                 .unixSignals,
             ]),
@@ -179,7 +179,7 @@ let package = Package(
             "ServingNodeTests",
             [
                 "Boosting", "EnsembleModel", "Evaluation", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting",
-                "ServingNode",
+                "ServingNode", "Trust", "registry-node",
                 .asyncHTTPClient, .hummingbirdTesting, .logging,
             ]),
         tests(

@@ -7,8 +7,8 @@ public enum APIPath {
     public static let root = "/api/v1"
     public static let ensembles = "\(root)/ensembles"
     public static let models = "\(root)/models"
-    public static let tokens = "\(root)/tokens"
     public static let nodes = "\(root)/nodes"
+    public static let tokens = "\(root)/tokens"
     /// The registry's root of trust.
     public static let trustRoot = "\(root)/root"
     public static let recovery = "\(root)/recovery"

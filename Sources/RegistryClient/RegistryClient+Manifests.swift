@@ -23,28 +23,7 @@ public struct VerifiedManifest: Hashable, Sendable {
     public let manifest: Manifest
 }
 
-/// A manifest's bytes, which have the digest they were announced with; what they say has not been read.
-public struct ManifestBytes: Hashable, Sendable {
-    /// The canonical bytes, as served.
-    public let bytes: [UInt8]
-    /// SHA-256 of ``bytes``, from which the strong entity tag is made.
-    public let digest: ContentDigest
-}
-
 extension RegistryClient {
-    /// The bytes of an ensemble's newest manifest, checked against their entity tag; nil when the caller has it.
-    ///
-    /// For whoever reads manifests by stricter rules, and tells one that breaks them from a registry that does not
-    /// answer.
-    ///
-    /// - Parameter ifNoneMatch: digest of the manifest the caller has.
-    /// - Throws: ``RegistryClientError`` with code `digestMismatch` when the bytes are not those announced.
-    public func manifestBytes(ensemble: String, ifNoneMatch: ContentDigest? = nil) async throws -> ManifestBytes? {
-        try await perform(newest(ensemble, ifNoneMatch: ifNoneMatch)) { response in
-            response.status == .notModified ? nil : try await verifiedBytes(response, ensemble: ensemble)
-        }
-    }
-
     private func newest(_ ensemble: String, ifNoneMatch: ContentDigest?) throws -> APIRequest {
         var request = APIRequest(path: APIPath.manifest(try checked(ensemble)))
         if let ifNoneMatch { request.headers = [("If-None-Match", "\"\(ifNoneMatch.hex)\"")] }
@@ -90,7 +69,7 @@ extension RegistryClient {
         }
     }
 
-    private func verifiedBytes(_ response: HTTPClientResponse, ensemble: String) async throws -> ManifestBytes {
+    private func verified(_ response: HTTPClientResponse, ensemble: String) async throws -> VerifiedManifest {
         guard response.status == .ok, let tag = response.headers.first(name: "ETag") else {
             throw RegistryClientError(.protocolViolation, "a manifest came without an entity tag")
         }
@@ -100,18 +79,13 @@ extension RegistryClient {
             throw RegistryClientError(
                 .digestMismatch, "the manifest of \(ensemble) does not have the digest announced: do not use it")
         }
-        return ManifestBytes(bytes: bytes, digest: digest)
-    }
-
-    private func verified(_ response: HTTPClientResponse, ensemble: String) async throws -> VerifiedManifest {
-        let received = try await verifiedBytes(response, ensemble: ensemble)
         do {
-            let manifest = try APIJSON.decoder().decode(Manifest.self, from: Data(received.bytes))
+            let manifest = try APIJSON.decoder().decode(Manifest.self, from: Data(bytes))
             guard manifest.ensemble == ensemble else {
                 throw RegistryClientError(
                     .protocolViolation, "the manifest of \(manifest.ensemble) came where \(ensemble)'s was asked for")
             }
-            return VerifiedManifest(bytes: received.bytes, digest: received.digest, manifest: manifest)
+            return VerifiedManifest(bytes: bytes, digest: digest, manifest: manifest)
         } catch let error as DecodingError {
             throw RegistryClientError(
                 .protocolViolation, "the manifest of \(ensemble) could not be read: is it of another version?",

@@ -1,4 +1,5 @@
 import EnsembleModel
+import Foundation
 import RegistryClient
 
 /// What a serving node follows, where it keeps it and where it answers.
@@ -44,7 +45,10 @@ public struct NodeConfiguration: Sendable {
     let stateDirectory: String
     let listen: ListenAddress
     let addressFile: String?
-    let pollInterval: Duration
+    let rootFile: String?
+    let nodeID: String?
+    let pin: Int?
+    let wait: Duration
 
     /// Checks what a node is started with.
     ///
@@ -55,23 +59,32 @@ public struct NodeConfiguration: Sendable {
     ///   - stateDirectory: where the last good manifests are kept; made when it is not there.
     ///   - listen: `HOST:PORT`; port 0 lets the system choose.
     ///   - addressFile: where the address is written, as `HOST:PORT`, once the node listens.
-    ///   - pollSeconds: time between two looks at the registry, in seconds.
+    ///   - rootFile: the registry's root file; needed until the state directory holds a trusted root.
+    ///   - nodeID: the name under which the node reports; nil for one that the state directory keeps.
+    ///   - pin: sequence of a manifest to stay at, if it is the current or the previous one; for one ensemble only.
+    ///   - waitSeconds: how long the registry is asked to hold its answer while there is nothing new; 0 asks once a
+    ///     second.
     /// - Throws: ``NodeError`` with code `invalidConfiguration`.
     public init(
         registry: String, token: String?, ensembles: [String], stateDirectory: String, listen: String,
-        addressFile: String? = nil, pollSeconds: Double = 2
+        addressFile: String? = nil, rootFile: String? = nil, nodeID: String? = nil, pin: Int? = nil,
+        waitSeconds: Int = 45
     ) throws(NodeError) {
         guard !ensembles.isEmpty, Set(ensembles).count == ensembles.count else {
             throw NodeError(.invalidConfiguration, "name the ensembles to follow, each once")
         }
         do {
             for ensemble in ensembles { try Name.check(ensemble, as: "ensemble") }
+            if let nodeID { try Name.check(nodeID, as: "node") }
         } catch {
             throw NodeError(.invalidConfiguration, error.message)
         }
-        guard (0.1...3600).contains(pollSeconds) else {
+        guard (0...3600).contains(waitSeconds) else {
+            throw NodeError(.invalidConfiguration, "the wait is \(waitSeconds) s; it must be between 0 and 3600 s")
+        }
+        guard pin ?? 1 >= 1, pin == nil || ensembles.count == 1 else {
             throw NodeError(
-                .invalidConfiguration, "the poll interval is \(pollSeconds) s; it must be between 0.1 and 3600 s")
+                .invalidConfiguration, "a pin is the sequence, from 1, of a manifest of the one ensemble followed")
         }
         registryURL = registry
         self.token = token
@@ -79,7 +92,10 @@ public struct NodeConfiguration: Sendable {
         self.stateDirectory = stateDirectory
         self.listen = try ListenAddress(listen)
         self.addressFile = addressFile
-        pollInterval = .seconds(pollSeconds)
+        self.rootFile = rootFile
+        self.nodeID = nodeID
+        self.pin = pin
+        wait = .seconds(waitSeconds)
         _ = try client(limits: NodeLimits())
     }
 
@@ -88,10 +104,20 @@ public struct NodeConfiguration: Sendable {
         do {
             return try RegistryClientConfiguration(
                 baseURL: registryURL, token: token,
-                timeouts: .init(answer: limits.registryAnswer, idle: limits.registryAnswer),
+                timeouts: .init(answer: limits.registryAnswer, idle: limits.registryAnswer + wait),
                 retries: .never, maximumAnswerBytes: limits.manifestBytes)
         } catch {
             throw NodeError(.invalidConfiguration, error.message)
         }
+    }
+
+    /// The bytes of the root file; nil where none was given.
+    func root() throws(NodeError) -> [UInt8]? {
+        guard let rootFile else { return nil }
+        guard let bytes = try? Data(contentsOf: URL(fileURLWithPath: rootFile)) else {
+            throw NodeError(
+                .invalidConfiguration, "the root file \(rootFile) cannot be read: check the path and its permissions")
+        }
+        return [UInt8](bytes)
     }
 }

@@ -8,6 +8,10 @@ public struct NodeError: Error, Sendable, CustomStringConvertible {
         case stateDirectoryInUse = "state_directory_in_use"
         /// The state directory cannot be made, read or written.
         case stateDirectoryUnusable = "state_directory_unusable"
+        /// The disk of the state directory is full.
+        case diskFull = "disk_full"
+        /// A file of the state directory is not what was written, or lacks what this version needs.
+        case damagedState = "damaged_state"
         /// The address to listen on cannot be used.
         case cannotListen = "cannot_listen"
 
@@ -21,10 +25,12 @@ public struct NodeError: Error, Sendable, CustomStringConvertible {
         case nothingPublished = "nothing_published"
         /// A manifest that is not what this node understands and expects.
         case invalidManifest = "invalid_manifest"
-        /// A manifest older than the one served.
+        /// A manifest older than the one known.
         case rollback = "rollback"
         /// Two manifests under one number, or one that does not continue the one served.
         case equivocation = "equivocation"
+        /// Signed metadata that cannot be accepted; the cause says why.
+        case untrusted = "untrusted"
         /// A combiner that is not the one its manifest describes.
         case invalidCombiner = "invalid_combiner"
 

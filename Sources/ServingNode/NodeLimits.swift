@@ -29,6 +29,12 @@ public struct NodeLimits: Sendable {
     public var members = 128
     /// How long the registry may take to answer.
     public var registryAnswer = Duration.seconds(30)
+    /// How long the download of one file may take.
+    public var download = Duration.seconds(600)
+    /// Shortest time from one look at the registry to the next.
+    public var pollInterval = Duration.seconds(1)
+    /// Time between two reports to the registry, if nothing changes.
+    public var reportInterval = Duration.seconds(60)
     /// Longest pause between two attempts to reach the registry.
     public var longestBackoff = Duration.seconds(60)
     /// Time between two lines in the log about the same fault, poll after poll.

@@ -18,6 +18,8 @@ public struct ServingNode: Sendable {
     private struct Ensemble {
         let served: ServedEnsemble
         let slots: EnsembleSlots
+        let start: FollowingStart
+        let status: FollowingStatus
     }
 
     private let configuration: NodeConfiguration
@@ -26,6 +28,9 @@ public struct ServingNode: Sendable {
     private let ensembles: [Ensemble]
     /// Held as long as the node, and with it the lock.
     private let state: StateDirectory
+    /// The name under which the node reports.
+    let nodeID: String
+    private let changes = ChangeSignal()
 
     /// Locks the state directory and loads what was served last; the registry need not be there.
     ///
@@ -35,19 +40,18 @@ public struct ServingNode: Sendable {
         self.limits = limits
         self.logger = logger
         state = try StateDirectory(path: configuration.stateDirectory)
+        nodeID = configuration.nodeID ?? state.nodeID(logger: logger)
+        let root = try configuration.root()
+        let changes = changes
         var ensembles: [Ensemble] = []
         for name in configuration.ensembles {
             let slots = try state.slots(of: name, limits: limits)
-            let loaded = slots.load(logger: logger.with("ensemble", name))
-            if let loaded {
-                logger.notice(
-                    "Serving the last good manifest",
-                    metadata: [
-                        "ensemble": "\(name)", "sequence": "\(loaded.manifest.sequence)",
-                        "sha256": "\(loaded.document.digest)",
-                    ])
-            }
-            ensembles.append(Ensemble(served: ServedEnsemble(name: name, loaded: loaded), slots: slots))
+            let start = try FollowingStart(
+                slots, root: root, pin: configuration.pin, now: Date(), logger: logger.with("ensemble", name))
+            ensembles.append(
+                Ensemble(
+                    served: ServedEnsemble(name: name, loaded: start.loaded?.ensemble), slots: slots, start: start,
+                    status: FollowingStatus(ensemble: name, start: start, pin: configuration.pin) { changes.send() }))
         }
         self.ensembles = ensembles
     }
@@ -71,7 +75,7 @@ public struct ServingNode: Sendable {
                     announce(address)
                     onListening(address)
                 }
-                let services = followers(client: client) as [any Service] + [server]
+                let services = followers(client: client) as [any Service] + [reporter(client: client), server]
                 var group = ServiceGroupConfiguration(
                     services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
                 group.maximumGracefulShutdownDuration = limits.shutdownGrace
@@ -84,12 +88,20 @@ public struct ServingNode: Sendable {
     }
 
     private func followers(client: RegistryClient) -> [Follower] {
-        ensembles.map { ensemble in
+        let settings = Follower.Settings(
+            node: nodeID, pin: configuration.pin, wait: configuration.wait, limits: limits)
+        return ensembles.map { ensemble in
             Follower(
-                ensemble.served, slots: ensemble.slots, client: client, interval: configuration.pollInterval,
-                limits: limits,
-                logger: logger.with("ensemble", ensemble.served.name))
+                ensemble.served, start: ensemble.start, slots: ensemble.slots, client: client, settings: settings,
+                status: ensemble.status, logger: logger.with("ensemble", ensemble.served.name))
         }
+    }
+
+    private func reporter(client: RegistryClient) -> StatusReporter {
+        let statuses = ensembles.map(\.status)
+        return StatusReporter(
+            node: nodeID, client: client, limits: limits, logger: logger,
+            reports: { statuses.map { $0.report(now: Date()) } }, changes: changes)
     }
 
     private func server(

@@ -17,8 +17,9 @@ struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Follow ensembles and answer for them.",
         discussion: """
-            Answers the Open Inference Protocol v2 under /v2. What was served last is kept on disk and served again \
-            after a restart, also while the registry is away.
+            Answers the Open Inference Protocol v2 under /v2. Only what is signed by the registry's keys is served, as \
+            The Update Framework says. What was served last is kept on disk and served again after a restart, also \
+            while the registry is away.
             """)
 
     @Option(help: ArgumentHelp("Address of the registry.", valueName: "url"))
@@ -27,7 +28,7 @@ struct Run: AsyncParsableCommand {
     @Option(help: ArgumentHelp("An ensemble to follow; may be given several times.", valueName: "name"))
     var ensemble: [String]
 
-    @Option(help: ArgumentHelp("Directory for the last good manifests.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Directory for the last good manifests and what is trusted.", valueName: "dir"))
     var state: String
 
     @Option(help: ArgumentHelp("Where to answer; port 0 lets the system choose.", valueName: "host:port"))
@@ -40,8 +41,25 @@ struct Run: AsyncParsableCommand {
         help: ArgumentHelp("File that holds the token; otherwise the environment's REGISTRY_TOKEN.", valueName: "file"))
     var tokenFile: String?
 
-    @Option(help: ArgumentHelp("Time between two looks at the registry.", valueName: "seconds"))
-    var pollSeconds = 2.0
+    @Option(
+        help: ArgumentHelp(
+            "The registry's root file, which says whose signatures count; needed for a new state directory.",
+            valueName: "file"))
+    var root: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Name under which the node reports; otherwise one that the state directory keeps.", valueName: "name"))
+    var nodeID: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Stay at this manifest, if it is the current or the previous one.", valueName: "sequence"))
+    var pin: Int?
+
+    @Option(
+        help: ArgumentHelp("How long the registry may hold its answer while nothing changes.", valueName: "seconds"))
+    var waitSeconds = 45
 
     @OptionGroup var parent: ParentOptions
 
@@ -52,7 +70,7 @@ struct Run: AsyncParsableCommand {
         do {
             configuration = try NodeConfiguration(
                 registry: registry, token: token(), ensembles: ensemble, stateDirectory: state, listen: listen,
-                addressFile: addressFile, pollSeconds: pollSeconds)
+                addressFile: addressFile, rootFile: root, nodeID: nodeID, pin: pin, waitSeconds: waitSeconds)
         } catch let error as NodeError {
             throw ValidationError(error.message)
         }

@@ -143,8 +143,8 @@ import Testing
         let single = try first.loaded().forest.probabilities(
             rows: rows.indices.flatMap { row in members.flatMap { $0[row * 3..<(row + 1) * 3].map(Double.init) } })
         try await FollowerFixture.with { node in
-            node.registry.publish(first)
-            #expect(await node.follower.poll().summary == "activated 1")
+            try node.publish(first)
+            #expect(await node.poll() == "activated 1")
             let seen = SequencesSeen()
             try await InferenceTests.with(node.served) { client in
                 async let asked: Void = {
@@ -158,8 +158,8 @@ import Testing
                     }
                 }()
                 for release in [second, third] {
-                    node.registry.publish(release)
-                    #expect(await node.follower.poll().summary == "activated \(release.manifest.sequence)")
+                    try node.publish(release)
+                    #expect(await node.poll() == "activated \(release.manifest.sequence)")
                     #expect(node.onDisk?.document.digest == release.digest)
                     await seen.wait(for: release.manifest.sequence)
                 }
@@ -173,18 +173,18 @@ import Testing
     @Test func refusesAManifestWhoseColumnsAreNotItsCombiners() async throws {
         let (single, grouped) = try (task.combiner(.probability), task.combiner(.probabilityAndGroup))
         let narrow = try Release(1, single, members: 2, columns: .probabilityAndGroup)
-        let wide = try Release(1, grouped, members: 2, columns: .probability)
-        let wrongGroups = try task.release(1, .probabilityAndGroup) { $0.golden.groups = [0, 1, 2, 3] }
-        let noGroups = try task.release(1, .probabilityAndGroup) { $0.golden.groups = nil }
-        let fewGroups = try task.release(1, .probabilityAndGroup) { $0.golden.groups = [0] }
-        let needlessGroups = try task.release(1, .probability) { $0.golden.groups = [0, 0, 1, 1] }
+        let wide = try Release(2, grouped, members: 2, columns: .probability)
+        let wrongGroups = try task.release(3, .probabilityAndGroup) { $0.golden.groups = [0, 1, 2, 3] }
+        let noGroups = try task.release(4, .probabilityAndGroup) { $0.golden.groups = nil }
+        let fewGroups = try task.release(5, .probabilityAndGroup) { $0.golden.groups = [0] }
+        let needlessGroups = try task.release(6, .probability) { $0.golden.groups = [0, 0, 1, 1] }
         try await FollowerFixture.with { node in
             for (release, summary) in [
                 (narrow, "invalid_combiner"), (wide, "invalid_combiner"), (wrongGroups, "invalid_combiner"),
                 (noGroups, "invalid_manifest"), (fewGroups, "invalid_manifest"), (needlessGroups, "invalid_manifest"),
             ] {
-                node.registry.publish(release)
-                #expect(await node.follower.poll().summary == "refused \(summary)")
+                try node.publish(release)
+                #expect(await node.poll() == "refused load \(summary)")
                 #expect(node.onDisk == nil)
             }
         }
@@ -192,17 +192,16 @@ import Testing
 
     @Test func refusesColumnsItDoesNotKnowOnceAndServesOn() async throws {
         let first = try task.release(1, .probability)
-        let text = String(decoding: try task.release(2, .probabilityAndGroup, after: first).bytes, as: UTF8.self)
+        let second = try task.release(2, .probabilityAndGroup, after: first)
+        let text = String(decoding: second.bytes, as: UTF8.self)
         try await FollowerFixture.with { node in
-            node.registry.publish(first)
-            #expect(await node.follower.poll().summary == "activated 1")
-            node.registry.change { $0.manifest = Array(text.replacing("probability+group", with: "rank").utf8) }
-            guard case .refused(let error) = await node.follower.poll() else {
-                Issue.record("unknown columns were not refused")
-                return
-            }
-            #expect(error.code == .invalidManifest && error.message.contains("update the node"))
-            #expect(await node.follower.poll().summary == "unchanged")
+            try node.publish(first)
+            #expect(await node.poll() == "activated 1")
+            try node.registry.publish(
+                second, bytes: Array(text.replacing("probability+group", with: "rank").utf8))
+            #expect(await node.poll() == "refused load invalid_manifest")
+            #expect(node.report.refusal?.message.contains("update the node") == true)
+            #expect(await node.poll() == "unchanged refused")
             #expect(node.served.current?.document.digest == first.digest)
         }
     }

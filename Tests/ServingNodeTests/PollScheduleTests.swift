@@ -40,6 +40,15 @@ import Testing
         #expect(longest <= .seconds(bound) && longest > .seconds(bound) * 0.98)
     }
 
+    @Test func whatAPollTookCountsTowardsTheInterval() {
+        var numbers = Numbers()
+        var schedule = PollSchedule(interval: .seconds(2), longestBackoff: .seconds(60))
+        let delay = schedule.delay(afterFailure: false, elapsed: .seconds(1), using: &numbers)
+        #expect(delay >= .seconds(0.8) && delay <= .seconds(1.2))
+        #expect(schedule.delay(afterFailure: false, elapsed: .seconds(45), using: &numbers) == .zero)
+        #expect(schedule.delay(afterFailure: true, elapsed: .seconds(45), using: &numbers) >= .zero)
+    }
+
     @Test func startsAgainAfterASuccess() {
         var numbers = Numbers()
         var schedule = PollSchedule(interval: .seconds(2), longestBackoff: .seconds(60))

@@ -10,63 +10,130 @@ import RegistryAPI
 import RegistryClient
 import RegistryTesting
 import Synchronization
+import Trust
 
 @testable import ServingNode
 
-/// The routes of a registry that a node asks, answered from memory over a real socket.
+/// A registry as nodes see it: signed files, answered from memory over a real socket, and reports taken.
 final class RegistryStandIn: Sendable {
-    struct Published: Sendable {
-        var manifest: [UInt8]?
-        /// Answered instead of any manifest.
+    struct State: Sendable {
+        var repository: SignedRepository
+        /// Files by their path below `/tuf/digits/`.
+        var files: [String: [UInt8]] = [:]
+        /// What the newest timestamp speaks of.
+        var position: ManifestPosition?
+        /// Answered to every request.
         var problem: Problem?
-        /// Announced instead of the manifest's own digest.
-        var tag: ContentDigest?
-        var combiners: [ContentDigest: [UInt8]] = [:]
-        var manifestAnswers: [Int] = []
-        var combinerRequests = 0
+        /// Paths below `/tuf/digits/` asked for, with their queries.
+        var requests: [String] = []
+        var reports: [(node: String, report: NodeReport)] = []
+        /// Answers held.
+        var waiting: [AsyncStream<Void>.Continuation] = []
     }
 
-    private let published = Mutex(Published())
+    private let current: Mutex<State>
+    /// Called with the path of each signed file before it is answered.
+    private let onRequest: @Sendable (String) -> Void
 
-    var state: Published { published.withLock { $0 } }
+    init(onRequest: @escaping @Sendable (String) -> Void = { _ in }) throws {
+        current = Mutex(State(repository: try SignedRepository()))
+        self.onRequest = onRequest
+    }
 
-    func change(_ body: (inout Published) -> Void) { published.withLock { body(&$0) } }
+    var state: State { current.withLock { $0 } }
+    /// What nodes are installed with.
+    var root: [UInt8] { state.repository.roots.first?.bytes ?? [] }
+    /// Requests for files whose path holds this.
+    func requests(_ part: String) -> Int { state.requests.count { $0.contains(part) } }
 
-    func publish(_ release: Release) {
-        change {
-            $0.manifest = release.bytes
-            $0.tag = nil
-            $0.combiners[release.combiner.digest] = release.combiner.text
+    func change(_ body: (inout State) throws -> Void) rethrows {
+        let waiting = try current.withLock { state in
+            try body(&state)
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for answer in waiting { answer.finish() }
+    }
+
+    /// Signs and serves a release.
+    ///
+    /// - Parameters:
+    ///   - position: said by the timestamp instead of the release's own.
+    ///   - signer: a root whose keys sign; the newest if nil.
+    ///   - name: the ensemble that is signed for.
+    func publish(
+        _ release: Release, bytes: [UInt8]? = nil, position: ManifestPosition? = nil, rollout: Int? = nil,
+        signer: [UInt8]? = nil, for name: String? = nil
+    ) throws {
+        let own = ManifestPosition(generation: release.manifest.generation, sequence: release.manifest.sequence)
+        try change { state in
+            let files = try state.repository.publish(
+                manifest: bytes ?? release.bytes, combiner: release.combiner.text, position: position ?? own,
+                rollout: rollout, signer: signer, for: name)
+            state.files.merge(files) { $1 }
+            state.position = position ?? own
+        }
+    }
+
+    /// Changes the bytes of the one file whose path ends like this.
+    func alter(_ suffix: String, _ body: (inout [UInt8]) -> Void) throws {
+        try change { state in
+            let paths = state.files.keys.filter { $0.hasSuffix(suffix) }
+            guard paths.count == 1, let path = paths.first, var bytes = state.files[path] else {
+                throw MalformedFixture("there are \(paths.count) files \(suffix)")
+            }
+            body(&bytes)
+            state.files[path] = bytes
         }
     }
 
     func router() -> Router<BasicRequestContext> {
         let router = Router()
-        router.get("/api/v1/ensembles/:name/manifest") { request, _ in
-            let response = try self.manifest(request)
-            self.change { $0.manifestAnswers.append(response.status.code) }
-            return response
+        router.get("/tuf/digits/**") { request, context in
+            let path = context.parameters.getCatchAll().joined(separator: "/")
+            let query = request.uri.query.map { "?\($0)" } ?? ""
+            self.change { $0.requests.append(path + query) }
+            self.onRequest(path)
+            if let after = request.uri.queryParameters["after"],
+                request.headers.contains(where: { $0.name.canonicalName == "prefer" })
+            {
+                try await self.hold(String(after))
+            }
+            let state = self.state
+            guard state.problem == nil, let bytes = state.files[path] else {
+                return try Self.answer(state.problem ?? Problem(.notFound, detail: "there is no \(path)"))
+            }
+            return Response(status: .ok, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
         }
-        router.get("/api/v1/combiners/:sha256") { _, context in
-            self.change { $0.combinerRequests += 1 }
-            let digest = try ContentDigest(hex: context.parameters.require("sha256"))
-            guard let text = self.state.combiners[digest] else { throw HTTPError(.notFound) }
-            return Response(status: .ok, body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
+        router.post("/api/v1/nodes/:id/status") { request, context in
+            let body = try await request.body.collect(upTo: 1 << 20)
+            let status = try APIJSON.decoder().decode(NodeStatusRequest.self, from: body)
+            let node = try context.parameters.require("id")
+            if let problem = self.state.problem { return try Self.answer(problem) }
+            self.change { $0.reports += status.ensembles.map { (node, $0) } }
+            return Response(status: .noContent)
         }
         return router
     }
 
-    private func manifest(_ request: Request) throws -> Response {
-        let state = state
-        guard state.problem == nil, let manifest = state.manifest else {
-            let problem = state.problem ?? Problem(.notFounded, detail: "'digits' has no champion yet")
-            return try Response(
-                status: .init(code: problem.status), headers: [.contentType: "application/problem+json"],
-                body: ResponseBody(byteBuffer: ByteBuffer(data: APIJSON.encoder().encode(problem))))
+    /// Waits until the newest manifest is another.
+    private func hold(_ after: String) async throws {
+        while state.position?.description == after, state.problem == nil {
+            let (stream, continuation) = AsyncStream<Void>.makeStream()
+            let isHeld = current.withLock { state in
+                guard state.position?.description == after, state.problem == nil else { return false }
+                state.waiting.append(continuation)
+                return true
+            }
+            if isHeld { for await _ in stream {} }
+            try Task.checkCancellation()
         }
-        let tag = "\"\((state.tag ?? .of(manifest)).hex)\""
-        if request.headers[.ifNoneMatch] == tag { return Response(status: .notModified, headers: [.eTag: tag]) }
-        return Response(status: .ok, headers: [.eTag: tag], body: ResponseBody(byteBuffer: ByteBuffer(bytes: manifest)))
+    }
+
+    private static func answer(_ problem: Problem) throws -> Response {
+        try Response(
+            status: .init(code: problem.status), headers: [.contentType: "application/problem+json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(data: APIJSON.encoder().encode(problem))))
     }
 }
 
@@ -126,15 +193,20 @@ struct FollowerFixture: Sendable {
     let registry: RegistryStandIn
     let served: ServedEnsemble
     let slots: EnsembleSlots
+    let folder: URL
+    let client: RegistryClient
+    let status: FollowingStatus
     let follower: Follower
+    let clock: TestClock
 
     static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// Runs `body`; everything is closed and removed afterwards.
     static func with(
-        logger: Logger = logger, _ body: @Sendable (FollowerFixture) async throws -> Void
+        logger: Logger = logger, _ change: @escaping @Sendable (inout Follower.Settings) -> Void = { _ in },
+        _ body: @Sendable (FollowerFixture) async throws -> Void
     ) async throws {
-        let registry = RegistryStandIn()
+        let registry = try RegistryStandIn()
         let directory = try ScratchDirectory.make()
         defer { try? FileManager.default.removeItem(at: directory) }
         let application = Application(
@@ -144,32 +216,79 @@ struct FollowerFixture: Sendable {
             let configuration = try RegistryClientConfiguration(baseURL: "http://127.0.0.1:\(port)", retries: .never)
             try await RegistryClient.withClient(configuration: configuration) { client in
                 try await body(
-                    FollowerFixture(registry: registry, directory: directory, client: client, logger: logger))
+                    FollowerFixture(
+                        registry: registry, folder: directory.appendingPathComponent("digits"), client: client,
+                        clock: TestClock(), logger: logger, change))
             }
+            // Answers that are still held would keep the server.
+            registry.change { $0.problem = Problem(.busy, detail: "over") }
         }
     }
 
-    private init(registry: RegistryStandIn, directory: URL, client: RegistryClient, logger: Logger) throws {
+    private init(
+        registry: RegistryStandIn, folder: URL, client: RegistryClient, clock: TestClock, logger: Logger,
+        _ change: (inout Follower.Settings) -> Void
+    ) throws {
         self.registry = registry
-        served = ServedEnsemble(name: "digits")
-        slots = try EnsembleSlots(
-            ensemble: "digits", directory: directory.appendingPathComponent("digits"), limits: NodeLimits())
+        self.folder = folder
+        self.client = client
+        self.clock = clock
+        var settings = Follower.Settings(node: "n")
+        settings.now = { clock.now }
+        change(&settings)
+        slots = try EnsembleSlots(ensemble: "digits", directory: folder, limits: settings.limits)
+        let start = try FollowingStart(
+            slots, root: registry.root, pin: settings.pin, now: clock.now, logger: logger)
+        served = ServedEnsemble(name: "digits", loaded: start.loaded?.ensemble)
+        status = FollowingStatus(ensemble: "digits", start: start, pin: settings.pin)
         follower = Follower(
-            served, slots: slots, client: client, interval: .seconds(2), limits: NodeLimits(), logger: logger)
+            served, start: start, slots: slots, client: client, settings: settings, status: status, logger: logger)
+    }
+
+    /// The same node after a restart.
+    func restarted(
+        logger: Logger = logger, _ change: @Sendable (inout Follower.Settings) -> Void = { _ in }
+    ) throws -> FollowerFixture {
+        try FollowerFixture(
+            registry: registry, folder: folder, client: client, clock: clock, logger: logger, change)
     }
 
     /// What a node that starts now would serve.
-    var onDisk: LoadedEnsemble? { slots.load(logger: Self.logger) }
+    var onDisk: LoadedEnsemble? { slots.load(now: clock.now, logger: Self.logger)?.ensemble }
+    /// What is reported now.
+    var report: NodeReport { status.report(now: clock.now) }
+
+    /// The outcome of one poll in words.
+    func poll() async -> String { await follower.poll().summary }
+
+    func publish(_ release: Release, rollout: Int? = nil) throws { try registry.publish(release, rollout: rollout) }
+
+    /// Makes the next attempt to write a file fail as a full disk does.
+    func fillDisk(under name: String) throws {
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.appendingPathComponent(name + DurableFile.unfinishedSuffix).path,
+            withDestinationPath: "/dev/full")
+    }
+}
+
+/// A time that stands still until it is moved.
+final class TestClock: Sendable {
+    private let time = Mutex(SignedRepository.start)
+
+    var now: Date { time.withLock { $0 } }
+    func advance(seconds: Double) { time.withLock { $0 += seconds } }
 }
 
 extension Follower.Outcome {
     /// The outcome in one word, with the code of its error.
     var summary: String {
         switch self {
-        case .unchanged: "unchanged"
+        case .unchanged(.running): "unchanged"
+        case .unchanged(.refused): "unchanged refused"
+        case .unchanged(let decision): "unchanged \(decision)"
         case .activated(let sequence): "activated \(sequence)"
-        case .refused(let error): "refused \(error.code.rawValue)"
-        case .failed(let error): "failed \(error.code.rawValue)"
+        case .refused(let setback): "refused \(setback.stage.rawValue) \(setback.code)"
+        case .failed(let setback): "failed \(setback.stage.rawValue) \(setback.code)"
         }
     }
 }

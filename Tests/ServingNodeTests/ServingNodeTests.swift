@@ -24,7 +24,10 @@ import Testing
             let release = try Release(4)
             do {
                 let slots = try StateDirectory(path: directory.path).slots(of: "digits", limits: NodeLimits())
-                try slots.save(release.document(), combinerText: release.combiner.text, replacing: nil)
+                let combiner = directory.appendingPathComponent("digits/\(release.combiner.digest.hex).txt")
+                try DurableFile.write(release.combiner.text, to: combiner)
+                var repository = try SignedRepository()
+                try slots.save(repository.slot(release), replacing: nil)
             }
             let address = AsyncStream.makeStream(of: NodeConfiguration.ListenAddress.self)
             let running = Task {
@@ -54,10 +57,12 @@ import Testing
 
     @Test func saysThatTheAddressIsTaken() async throws {
         try await ScratchDirectory.with { directory in
+            let root = directory.appendingPathComponent("root.json")
+            try Data(SignedRepository().newestRoot).write(to: root)
             var configuration = try Self.configuration(directory)
             configuration = try NodeConfiguration(
                 registry: configuration.registryURL, token: nil, ensembles: ["digits"], stateDirectory: directory.path,
-                listen: "192.0.2.1:1")
+                listen: "192.0.2.1:1", rootFile: root.path)
             let node = try ServingNode(configuration: configuration, logger: FollowerFixture.logger)
             let error = await #expect(throws: NodeError.self) { try await node.run() }
             #expect(error?.code == .cannotListen)
@@ -81,20 +86,22 @@ import Testing
         var registry = "http://127.0.0.1:8470"
         var token: String?
         var ensembles = ["digits"]
-        var pollSeconds = 2.0
+        var nodeID: String?
+        var pin: Int?
+        var waitSeconds = 45
     }
 
     @Test(arguments: [
         BadConfiguration(registry: "127.0.0.1"), BadConfiguration(token: "two words"), BadConfiguration(ensembles: []),
         BadConfiguration(ensembles: ["a", "a"]), BadConfiguration(ensembles: ["../x"]),
-        BadConfiguration(pollSeconds: .nan),
+        BadConfiguration(nodeID: "a/b"), BadConfiguration(waitSeconds: -1), BadConfiguration(pin: 0),
+        BadConfiguration(ensembles: ["a", "b"], pin: 1),
     ])
     func refusesConfigurations(_ bad: BadConfiguration) {
         let error = #expect(throws: NodeError.self) {
             try NodeConfiguration(
                 registry: bad.registry, token: bad.token, ensembles: bad.ensembles, stateDirectory: "/tmp",
-                listen: "127.0.0.1:0",
-                pollSeconds: bad.pollSeconds)
+                listen: "127.0.0.1:0", nodeID: bad.nodeID, pin: bad.pin, waitSeconds: bad.waitSeconds)
         }
         #expect(error?.code == .invalidConfiguration)
     }

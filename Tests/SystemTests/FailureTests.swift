@@ -22,6 +22,26 @@ import Testing
         }
     }
 
+    @Test func aNodeNeedsARootToTrust() async throws {
+        try await ScratchDirectory.with { folder in
+            let arguments = [
+                "run", "--registry", "http://127.0.0.1:9", "--ensemble", "pets", "--state", folder.path + "/node",
+                "--listen", "127.0.0.1:0",
+            ]
+            let without = try await Programs.run("registry-node", arguments)
+            #expect(without.status == 1)
+            #expect(without.errors.contains("--root FILE"), "\(without.errors)")
+            let file = folder.appendingPathComponent("root.json")
+            let missing = try await Programs.run("registry-node", arguments + ["--root", file.path])
+            #expect(missing.status == 1)
+            #expect(missing.errors.contains(file.path), "\(missing.errors)")
+            try Data("{}".utf8).write(to: file)
+            let wrong = try await Programs.run("registry-node", arguments + ["--root", file.path])
+            #expect(wrong.status == 1)
+            #expect(wrong.errors.contains("the root file is not one"), "\(wrong.errors)")
+        }
+    }
+
     @Test(.timeLimit(.minutes(1))) func programsEndWithWhatStartedThem() async throws {
         try await ScratchDirectory.with { folder in
             let registry = try await RunningRegistry.start(in: folder)
@@ -29,7 +49,7 @@ import Testing
                 "registry-node",
                 [
                     "run", "--registry", registry.url, "--ensemble", "pets", "--state", folder.path + "/node",
-                    "--listen", "127.0.0.1:0",
+                    "--listen", "127.0.0.1:0", "--root", registry.rootFile,
                 ], folder: folder)
             #expect(try await node.abandon() == 0)
             #expect(try await registry.daemon.abandon() == 0)

@@ -1,4 +1,5 @@
 import Foundation
+import RegistryTesting
 import Testing
 
 /// The README names commands and options as the programs know them.

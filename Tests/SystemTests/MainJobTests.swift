@@ -43,7 +43,7 @@ import Testing
             "registry-node",
             [
                 "run", "--registry", registry.url, "--ensemble", "pets", "--state", registry.folder.path + "/node",
-                "--listen", "127.0.0.1:0", "--token-file", registry.tokenFile,
+                "--listen", "127.0.0.1:0", "--token-file", registry.tokenFile, "--root", registry.rootFile,
             ], folder: registry.folder)
         let manifestFile = registry.folder.appendingPathComponent("manifest.json")
         let combinerFile = registry.folder.appendingPathComponent("combiner.txt")

@@ -11,6 +11,8 @@ struct RunningRegistry {
 
     var dataDirectory: String { folder.appendingPathComponent("registry").path }
     var tokenFile: String { dataDirectory + "/admin.token" }
+    /// What nodes are installed with.
+    var rootFile: String { dataDirectory + "/keys/root.json" }
     var url: String { "http://\(daemon.address)" }
 
     static func with(_ body: (RunningRegistry) async throws -> Void) async throws {

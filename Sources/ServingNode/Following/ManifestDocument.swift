@@ -1,6 +1,7 @@
 import EnsembleModel
 import Forest
 import Foundation
+import Trust
 
 /// A manifest as published, byte for byte, whose every statement about itself has been checked.
 struct ManifestDocument: Sendable {
@@ -80,31 +81,39 @@ struct ManifestDocument: Sendable {
         }
     }
 
+    /// The manifest's place among those of its ensemble.
+    var position: ManifestPosition { ManifestPosition(generation: manifest.generation, sequence: manifest.sequence) }
+
+    /// Makes sure that the manifest is the one whose place was signed.
+    ///
+    /// - Throws: ``NodeError`` with code `invalidManifest`.
+    func check(position signed: ManifestPosition?) throws(NodeError) {
+        guard signed == position else {
+            throw Self.invalid(
+                "it is manifest \(position); the signed timestamp speaks of \(signed?.description ?? "none")")
+        }
+    }
+
     /// Refuses what does not come after the manifest served: numbers only grow, and history does not fork.
     ///
     /// - Throws: ``NodeError`` with code `rollback` or `equivocation`.
     func checkFollows(_ served: ManifestDocument) throws(NodeError) {
-        let (new, old) = (
-            (manifest.generation, manifest.sequence), (served.manifest.generation, served.manifest.sequence)
-        )
+        let (new, old) = (position, served.position)
         if new == old {
             guard digest == served.digest else {
                 throw NodeError(
-                    .equivocation, "the registry shows another manifest \(number) than the one served: ask its operator"
-                )
+                    .equivocation, "the registry shows another manifest \(new) than the one served: ask its operator")
             }
         } else if new < old {
             throw NodeError(
-                .rollback,
-                "manifest \(number) is older than \(served.number), which is served: ask the registry's operator")
-        } else if new == (old.0, old.1 + 1), manifest.previousSHA256 != served.digest {
+                .rollback, "manifest \(new) is older than \(old), which is served: ask the registry's operator")
+        } else if new.generation == old.generation, new.sequence == old.sequence + 1,
+            manifest.previousSHA256 != served.digest
+        {
             throw NodeError(
-                .equivocation,
-                "manifest \(number) does not continue the \(served.number) served: ask the registry's operator")
+                .equivocation, "manifest \(new) does not continue the \(old) served: ask the registry's operator")
         }
     }
-
-    private var number: String { "\(manifest.generation).\(manifest.sequence)" }
 
     private static func invalid(_ reason: String, cause: (any Error)? = nil) -> NodeError {
         NodeError(.invalidManifest, "the manifest is refused: \(reason)", cause: cause)

@@ -1,5 +1,6 @@
 /// When to ask the registry next.
 ///
+/// A registry that holds its answers sets the pace by itself; one that does not is asked at most once in `interval`.
 /// Jitter keeps nodes that started together from asking together; after failures the pause is drawn from a range that
 /// doubles ("full jitter"), so that nodes which lost the registry together do not all come back at once.
 struct PollSchedule: Sendable {
@@ -13,10 +14,14 @@ struct PollSchedule: Sendable {
     }
 
     /// The pause after a poll.
-    mutating func delay(afterFailure isFailure: Bool, using generator: inout some RandomNumberGenerator) -> Duration {
+    ///
+    /// - Parameter elapsed: how long the poll took; after a success it counts towards the interval.
+    mutating func delay(
+        afterFailure isFailure: Bool, elapsed: Duration = .zero, using generator: inout some RandomNumberGenerator
+    ) -> Duration {
         guard isFailure else {
             failures = 0
-            return interval * Double.random(in: 0.9...1.1, using: &generator)
+            return max(.zero, interval * Double.random(in: 0.9...1.1, using: &generator) - elapsed)
         }
         failures += 1
         let bound = min(longestBackoff, .seconds(1) * (1 << min(failures - 1, 20)))

@@ -1,4 +1,6 @@
+import EnsembleModel
 import Foundation
+import Logging
 
 /// The directory in which a node keeps what it serves, locked against a second node.
 ///
@@ -41,5 +43,37 @@ final class StateDirectory: Sendable {
     func slots(of ensemble: String, limits: NodeLimits) throws(NodeError) -> EnsembleSlots {
         try EnsembleSlots(
             ensemble: ensemble, directory: url.appendingPathComponent(ensemble, isDirectory: true), limits: limits)
+    }
+
+    /// The node's id: kept here, made once of the host's name and random digits.
+    func nodeID(logger: Logger) -> String {
+        let file = url.appendingPathComponent(".node-id")
+        do {
+            if let bytes = try DurableFile.read(file) {
+                let id = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+                try Name.check(id, as: "node")
+                return id
+            }
+        } catch {
+            logger.warning("The node's id is not readable; making another", metadata: ["reason": "\(error)"])
+        }
+        let id = Self.newNodeID(host: ProcessInfo.processInfo.hostName)
+        do {
+            try DurableFile.write(Array("\(id)\n".utf8), to: file)
+        } catch {
+            logger.warning("The node's id is not kept: it is another after a restart", metadata: ["reason": "\(error)"])
+        }
+        return id
+    }
+
+    /// A name that can stand in a path, whatever the host is called.
+    static func newNodeID(host: String) -> String {
+        let name = host.prefix { $0 != "." }.utf8.prefix(64).map { byte in
+            let character = Character(UnicodeScalar(byte))
+            return character.isASCII && (character.isLetter || character.isNumber) ? character : "-"
+        }
+        let digits = String(Int.random(in: 0..<1_000_000))
+        let host = String(name).trimmingCharacters(in: ["-"])
+        return "\(host.isEmpty ? "node" : host)-\(String(repeating: "0", count: 6 - digits.count))\(digits)"
     }
 }

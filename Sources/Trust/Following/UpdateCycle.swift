@@ -32,6 +32,8 @@ public struct UpdateCycle: Sendable {
         case bytes([UInt8])
         /// A target that was written elsewhere while it was measured.
         case measured(length: Int, sha256: ContentDigest)
+        /// A target that will not be used now: the metadata that names it is trusted all the same.
+        case notNeeded
         /// The registry says that there is no such file.
         case notFound
         /// It could not be fetched; why, in words.
@@ -98,6 +100,11 @@ public struct UpdateCycle: Sendable {
     /// The root in force.
     public var root: Root { verifier.root.content }
 
+    /// The newest timestamp, once this cycle has verified it.
+    public var timestamp: Timestamp? { new.timestamp?.content }
+    /// The newest targets, once this cycle has verified them.
+    public var targets: Targets? { new.targets?.content }
+
     /// Begins: asks for the root after the trusted one.
     public mutating func start(now: Date) -> [Action] {
         guard case .idle = state else { return unexpected("the cycle has begun already") }
@@ -128,9 +135,10 @@ public struct UpdateCycle: Sendable {
             return unexpected("no target \(path.prefix(128)) was asked for")
         }
         do throws(TrustError) {
-            if case .measured(let length, let sha256) = answer {
-                try file.check(length: length, sha256: sha256)
-            } else {
+            switch answer {
+            case .notNeeded: break
+            case .measured(let length, let sha256): try file.check(length: length, sha256: sha256)
+            case .bytes, .notFound, .failed:
                 let bytes = try bytes(of: answer, .targets)
                 try file.check(length: bytes.count, sha256: .of(bytes))
             }
@@ -144,7 +152,8 @@ public struct UpdateCycle: Sendable {
     private func bytes(of answer: Answer, _ role: MetadataRole) throws(TrustError) -> [UInt8] {
         switch answer {
         case .bytes(let bytes): return bytes
-        case .measured: throw TrustError(.unexpected, role, "only targets can be measured elsewhere")
+        case .measured, .notNeeded:
+            throw TrustError(.unexpected, role, "only targets can be measured elsewhere or left out")
         case .notFound: throw TrustError(.notFound, role, "the registry does not have the file that was asked for")
         case .failed(let why): throw TrustError(.unavailable, role, "the file could not be fetched: \(why)")
         }

@@ -73,14 +73,15 @@ public struct MetadataWriter: Sendable {
 
     /// Signs a timestamp of a snapshot.
     ///
+    /// - Parameter rollout: ten-thousandths of the nodes that may serve the newest manifest; nil for all.
     /// - Throws: ``TrustError`` with code `missing_key`.
     public func timestamp(
-        version: Int, snapshot: MetadataFile, position: ManifestPosition, now: Date
+        version: Int, snapshot: MetadataFile, position: ManifestPosition, rollout: Int? = nil, now: Date
     ) throws(TrustError) -> MetadataFile {
         try sign(
             Timestamp(
                 version: version, expires: periods.expiry(of: .timestamp, from: now), snapshot: snapshot.reference,
-                ensemble: ensemble, position: position))
+                ensemble: ensemble, position: position, rollout: rollout))
     }
 
     /// The role's different keys at hand, by the ids that the root has for them.

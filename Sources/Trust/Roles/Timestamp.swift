@@ -40,8 +40,9 @@ public struct FileReference: Hashable, Sendable {
     }
 }
 
-/// The place of a published manifest: an ensemble's generation (raised when a backup is restored) and its sequence in it.
-public struct ManifestPosition: Hashable, Sendable, Comparable {
+/// The place of a published manifest: an ensemble's generation (raised when a backup is restored) and its sequence in
+/// it.
+public struct ManifestPosition: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// From 1.
     public var generation: Int
     /// From 1 in each generation.
@@ -52,6 +53,9 @@ public struct ManifestPosition: Hashable, Sendable, Comparable {
         self.generation = generation
         self.sequence = sequence
     }
+
+    /// `GENERATION.SEQUENCE`.
+    public var description: String { "\(generation).\(sequence)" }
 
     public static func < (left: Self, right: Self) -> Bool {
         (left.generation, left.sequence) < (right.generation, right.sequence)
@@ -70,18 +74,22 @@ public struct Timestamp: SignedContent {
     public var ensemble: String?
     /// The newest manifest's place; nil when it does not say so.
     public var position: ManifestPosition?
+    /// Ten-thousandths of the nodes that may serve the newest manifest, 0 to 10,000; nil for all.
+    public var rollout: Int?
     /// Members that we do not know, kept.
     public var other: [String: CanonicalValue] = [:]
 
     /// Creates a timestamp.
     public init(
-        version: Int, expires: Date, snapshot: FileReference, ensemble: String?, position: ManifestPosition?
+        version: Int, expires: Date, snapshot: FileReference, ensemble: String?, position: ManifestPosition?,
+        rollout: Int? = nil
     ) {
         self.version = version
         self.expires = expires
         self.snapshot = snapshot
         self.ensemble = ensemble
         self.position = position
+        self.rollout = rollout
     }
 
     public init(value: CanonicalValue) throws(TrustError) {
@@ -97,6 +105,11 @@ public struct Timestamp: SignedContent {
                 generation: try fields.integer("generation", atLeast: 0),
                 sequence: try fields.integer("sequence", atLeast: 0))
         }
+        if fields.rest["rollout"] != nil {
+            let share = try fields.integer("rollout", atLeast: 0)
+            guard share <= Rollout.whole else { throw fields.malformed("'rollout' is over \(Rollout.whole)") }
+            rollout = share
+        }
         other = fields.rest
     }
 
@@ -104,6 +117,7 @@ public struct Timestamp: SignedContent {
         var own: [String: CanonicalValue] = ["meta": ["snapshot.json": snapshot.value]]
         own["generation"] = position.map { .integer(Int64($0.generation)) }
         own["sequence"] = position.map { .integer(Int64($0.sequence)) }
+        own["rollout"] = rollout.map { .integer(Int64($0)) }
         return .signed(.timestamp, version: version, expires: expires, ensemble: ensemble, own, other: other)
     }
 }

@@ -1,21 +1,20 @@
-import Foundation
-import Testing
+public import Foundation
 
 /// The built programs, run as their users run them.
-enum Programs {
+public enum Programs {
     /// Where the programs lie: beside the test program.
     private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent()
 
     /// What a program that has ended left.
-    struct Result: Sendable {
-        var status: Int32
-        var output: String
-        var errors: String
+    public struct Result: Sendable {
+        public var status: Int32
+        public var output: String
+        public var errors: String
     }
 
     /// Runs a program to its end.
-    static func run(_ program: String, _ arguments: [String], environment: [String: String] = [:]) async throws
+    public static func run(_ program: String, _ arguments: [String], environment: [String: String] = [:]) async throws
         -> Result
     {
         try await withCheckedThrowingContinuation { continuation in
@@ -58,16 +57,20 @@ enum Programs {
 }
 
 /// A running program that writes its address to a file. It ends with this process, even when this one is killed.
-final class RunningProgram: Sendable {
-    let address: String
-    let pid: Int32
+public final class RunningProgram: Sendable {
+    /// Where it answers, as `HOST:PORT`.
+    public let address: String
+    /// Its process id.
+    public let pid: Int32
     private let ended: Task<Int32, Never>
     private let log: URL
     /// The program watches the other end.
     private let lifeline: FileHandle
 
     /// Starts a program and waits until it listens.
-    init(_ program: String, _ arguments: [String], environment: [String: String] = [:], folder: URL) async throws {
+    public init(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], folder: URL
+    ) async throws {
         let file = folder.appendingPathComponent("\(program).address")
         try? FileManager.default.removeItem(at: file)
         log = folder.appendingPathComponent("\(program).log")
@@ -101,22 +104,23 @@ final class RunningProgram: Sendable {
         address = try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    struct StartFailure: Error, CustomStringConvertible {
-        let description: String
+    /// A program that ended before it listened, with its log.
+    public struct StartFailure: Error, CustomStringConvertible {
+        public let description: String
     }
 
     /// What the program has logged.
-    var logged: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+    public var logged: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
 
     /// Sends a signal and waits for the end.
     @discardableResult
-    func end(_ signal: Int32 = SIGTERM) async -> Int32 {
+    public func end(_ signal: Int32 = SIGTERM) async -> Int32 {
         kill(pid, signal)
         return await ended.value
     }
 
     /// Leaves the program alone, as this process does when it ends, and waits for its end.
-    func abandon() async throws -> Int32 {
+    public func abandon() async throws -> Int32 {
         try lifeline.close()
         return await ended.value
     }

@@ -1,0 +1,74 @@
+import EnsembleModel
+import Foundation
+import RegistryAPI
+import Synchronization
+import Testing
+
+@testable import ServingNode
+
+@Suite struct StatusReporterTests {
+    @Test func reportsEveryChangeOnce() async throws {
+        try await FollowerFixture.with { node in
+            let reporter = StatusReporter(
+                node: "n", client: node.client, limits: NodeLimits(), logger: FollowerFixture.logger,
+                reports: { [node.report] }, changes: ChangeSignal())
+            #expect(await reporter.send() == nil)
+            let first = try Release(1)
+            try node.publish(first)
+            #expect(await node.poll() == "activated 1")
+            #expect(await reporter.send() == nil)
+            let reports = node.registry.state.reports
+            #expect(reports.map(\.node) == ["n", "n"])
+            #expect(reports.map(\.report.state) == [.empty, .serving])
+            #expect(
+                reports.map(\.report.running) == [nil, .init(generation: 1, sequence: 1, sha256: first.digest)])
+            #expect(reports.last?.report.attempted == first.digest)
+            #expect(reports.last?.report.versions == .init(root: 1, targets: 1, snapshot: 1, timestamp: 1))
+            node.registry.change { $0.problem = Problem(.busy, detail: "later") }
+            #expect(await reporter.send() != nil)
+        }
+    }
+
+    @Test func sendsWhatChangedUntilItArrives() async throws {
+        try await FollowerFixture.with { node in
+            let changes = ChangeSignal()
+            var limits = NodeLimits()
+            limits.longestBackoff = .zero
+            let reporter = StatusReporter(
+                node: "n", client: node.client, limits: limits, logger: FollowerFixture.logger,
+                reports: { [node.report] }, changes: changes)
+            func arrived(_ count: Int) async { while node.registry.state.reports.count < count { await Task.yield() } }
+            let running = Task { await reporter.run() }
+            await arrived(1)
+            node.registry.change { $0.problem = Problem(.databaseUnavailable, detail: "later") }
+            changes.send()
+            node.registry.change { $0.problem = nil }
+            await arrived(2)
+            running.cancel()
+            await running.value
+        }
+    }
+
+    @Test func onlyNewsIsAChange() async throws {
+        try await FollowerFixture.with { node in
+            let count = Counter()
+            let start = try FollowingStart(
+                node.slots, root: node.registry.root, pin: nil, now: node.clock.now, logger: FollowerFixture.logger)
+            let status = FollowingStatus(ensemble: "digits", start: start) { count.add() }
+            status.update { $0.trust.versions.timestamp = 7 }
+            #expect(count.value == 0)
+            status.update { $0.attempted = .of("a") }
+            status.update { $0.attempted = .of("a") }
+            #expect(count.value == 1)
+            status.update { $0.refusal = .init(stage: .load, code: "c", message: "m") }
+            #expect(count.value == 2)
+        }
+    }
+}
+
+private final class Counter: Sendable {
+    private let count = Mutex(0)
+
+    var value: Int { count.withLock { $0 } }
+    func add() { count.withLock { $0 += 1 } }
+}
