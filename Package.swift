@@ -125,8 +125,8 @@ let package = Package(
             "ServingNode",
             [
                 "EnsembleModel", "Forest", "HTTPServing", "RegistryAPI", "RegistryClient",
-                .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
-                .unixSignals,
+                .asyncHTTPClient, .deque, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore,
+                .nioFoundationCompat, .nioHTTP1, .serviceLifecycle, .unixSignals,
             ]),
         library("DaemonProgram", [.argumentParser]),
         program(
