@@ -45,6 +45,7 @@ public struct NodeConfiguration: Sendable {
     let listen: ListenAddress
     let addressFile: String?
     let pollInterval: Duration
+    let serving: ServingOptions
 
     /// Checks what a node is started with.
     ///
@@ -56,10 +57,11 @@ public struct NodeConfiguration: Sendable {
     ///   - listen: `HOST:PORT`; port 0 lets the system choose.
     ///   - addressFile: where the address is written, as `HOST:PORT`, once the node listens.
     ///   - pollSeconds: time between two looks at the registry, in seconds.
+    ///   - serving: how members are called and what is kept of their answers.
     /// - Throws: ``NodeError`` with code `invalidConfiguration`.
     public init(
         registry: String, token: String?, ensembles: [String], stateDirectory: String, listen: String,
-        addressFile: String? = nil, pollSeconds: Double = 2
+        addressFile: String? = nil, pollSeconds: Double = 2, serving: ServingOptions = ServingOptions()
     ) throws(NodeError) {
         guard !ensembles.isEmpty, Set(ensembles).count == ensembles.count else {
             throw NodeError(.invalidConfiguration, "name the ensembles to follow, each once")
@@ -73,6 +75,14 @@ public struct NodeConfiguration: Sendable {
             throw NodeError(
                 .invalidConfiguration, "the poll interval is \(pollSeconds) s; it must be between 0.1 and 3600 s")
         }
+        guard (.milliseconds(1) ... .seconds(600)).contains(serving.memberTimeout) else {
+            throw NodeError(
+                .invalidConfiguration,
+                "the member timeout is \(serving.memberTimeout); it must be between 1 ms and 600 s")
+        }
+        guard [serving.labelCacheBytes, serving.outputCacheBytes].allSatisfy((0...1 << 40).contains) else {
+            throw NodeError(.invalidConfiguration, "a cache has a size from 0 (off) to 1,048,576 MiB")
+        }
         registryURL = registry
         self.token = token
         self.ensembles = ensembles
@@ -80,6 +90,7 @@ public struct NodeConfiguration: Sendable {
         self.listen = try ListenAddress(listen)
         self.addressFile = addressFile
         pollInterval = .seconds(pollSeconds)
+        self.serving = serving
         _ = try client(limits: NodeLimits())
     }
 

@@ -16,7 +16,7 @@ public struct ServingNode: Sendable {
     public static let version = ProgramVersion.current
 
     private struct Ensemble {
-        let served: ServedEnsemble
+        let serving: EnsembleServing
         let slots: EnsembleSlots
     }
 
@@ -24,6 +24,8 @@ public struct ServingNode: Sendable {
     private let limits: NodeLimits
     private let logger: Logger
     private let ensembles: [Ensemble]
+    private let calls: MemberCalls
+    private let caches: RowCaches
     /// Held as long as the node, and with it the lock.
     private let state: StateDirectory
 
@@ -35,6 +37,11 @@ public struct ServingNode: Sendable {
         self.limits = limits
         self.logger = logger
         state = try StateDirectory(path: configuration.stateDirectory)
+        var memberLimits = MemberLimits()
+        memberLimits.jsonDepth = limits.jsonDepth
+        memberLimits.timeout = configuration.serving.memberTimeout
+        calls = MemberCalls(limits: memberLimits)
+        caches = RowCaches(configuration.serving)
         var ensembles: [Ensemble] = []
         for name in configuration.ensembles {
             let slots = try state.slots(of: name, limits: limits)
@@ -47,7 +54,10 @@ public struct ServingNode: Sendable {
                         "sha256": "\(loaded.document.digest)",
                     ])
             }
-            ensembles.append(Ensemble(served: ServedEnsemble(name: name, loaded: loaded), slots: slots))
+            let serving = EnsembleServing(
+                ServedEnsemble(name: name, loaded: loaded), calls: calls, caches: caches, limits: limits, logger: logger
+            )
+            ensembles.append(Ensemble(serving: serving, slots: slots))
         }
         self.ensembles = ensembles
     }
@@ -71,7 +81,8 @@ public struct ServingNode: Sendable {
                     announce(address)
                     onListening(address)
                 }
-                let services = followers(client: client) as [any Service] + [server]
+                // They end in reverse order: the calls to members last, when no request needs them any more.
+                let services = [calls] + followers(client: client) as [any Service] + [server]
                 var group = ServiceGroupConfiguration(
                     services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
                 group.maximumGracefulShutdownDuration = limits.shutdownGrace
@@ -86,9 +97,9 @@ public struct ServingNode: Sendable {
     private func followers(client: RegistryClient) -> [Follower] {
         ensembles.map { ensemble in
             Follower(
-                ensemble.served, slots: ensemble.slots, client: client, interval: configuration.pollInterval,
-                limits: limits,
-                logger: logger.with("ensemble", ensemble.served.name))
+                ensemble.serving.served, slots: ensemble.slots, client: client, interval: configuration.pollInterval,
+                limits: limits, logger: logger.with("ensemble", ensemble.serving.served.name),
+                warm: ensemble.serving.warm)
         }
     }
 
@@ -103,7 +114,7 @@ public struct ServingNode: Sendable {
                 maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
                 maxHeaderFieldCount: limits.headerFields))
         return Application(
-            router: InferenceRoutes(ensembles.map(\.served), limits: limits).router(),
+            router: InferenceRoutes(ensembles.map(\.serving), calls: calls, caches: caches, limits: limits).router(),
             server: .http1(configuration: connection),
             configuration: ApplicationConfiguration(
                 address: .hostname(listen.host, port: listen.port),

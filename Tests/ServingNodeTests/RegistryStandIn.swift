@@ -83,7 +83,7 @@ struct Release: Sendable {
     init(
         _ sequence: Int, _ model: TextModel = .two, generation: Int = 1, after previous: Release? = nil,
         classes: [String] = Release.classes, combiner reference: Manifest.CombinerReference? = nil,
-        change: (inout Manifest) -> Void = { _ in }
+        change: (inout Manifest) throws -> Void = { _ in }
     ) throws {
         try self.init(
             sequence, model.combiner, members: model.members, columns: .probability, generation: generation,
@@ -94,7 +94,7 @@ struct Release: Sendable {
     init(
         _ sequence: Int, _ combiner: Combiner, members memberCount: Int, columns: Policy.Columns, generation: Int = 1,
         after previous: Release? = nil, classes: [String] = Release.classes,
-        combiner reference: Manifest.CombinerReference? = nil, change: (inout Manifest) -> Void = { _ in }
+        combiner reference: Manifest.CombinerReference? = nil, change: (inout Manifest) throws -> Void = { _ in }
     ) throws {
         self.combiner = combiner
         let members = try ["knn", "minilm", "svm"].prefix(memberCount).map {
@@ -107,7 +107,7 @@ struct Release: Sendable {
             classes: classes,
             members: members, combiner: reference ?? Manifest.CombinerReference(combiner),
             columns: columns, golden: combiner.golden)
-        change(&manifest)
+        try change(&manifest)
         self.manifest = manifest
         bytes = try manifest.canonicalBytes()
     }
@@ -132,7 +132,8 @@ struct FollowerFixture: Sendable {
 
     /// Runs `body`; everything is closed and removed afterwards.
     static func with(
-        logger: Logger = logger, _ body: @Sendable (FollowerFixture) async throws -> Void
+        logger: Logger = logger, warm: @escaping @Sendable (LoadedEnsemble) async -> Void = { _ in },
+        _ body: @Sendable (FollowerFixture) async throws -> Void
     ) async throws {
         let registry = RegistryStandIn()
         let directory = try ScratchDirectory.make()
@@ -144,18 +145,23 @@ struct FollowerFixture: Sendable {
             let configuration = try RegistryClientConfiguration(baseURL: "http://127.0.0.1:\(port)", retries: .never)
             try await RegistryClient.withClient(configuration: configuration) { client in
                 try await body(
-                    FollowerFixture(registry: registry, directory: directory, client: client, logger: logger))
+                    FollowerFixture(
+                        registry: registry, directory: directory, client: client, logger: logger, warm: warm))
             }
         }
     }
 
-    private init(registry: RegistryStandIn, directory: URL, client: RegistryClient, logger: Logger) throws {
+    private init(
+        registry: RegistryStandIn, directory: URL, client: RegistryClient, logger: Logger,
+        warm: @escaping @Sendable (LoadedEnsemble) async -> Void
+    ) throws {
         self.registry = registry
         served = ServedEnsemble(name: "digits")
         slots = try EnsembleSlots(
             ensemble: "digits", directory: directory.appendingPathComponent("digits"), limits: NodeLimits())
         follower = Follower(
-            served, slots: slots, client: client, interval: .seconds(2), limits: NodeLimits(), logger: logger)
+            served, slots: slots, client: client, interval: .seconds(2), limits: NodeLimits(), logger: logger,
+            warm: warm)
     }
 
     /// What a node that starts now would serve.

@@ -23,19 +23,22 @@ actor Follower: Service {
     private let client: RegistryClient
     private let limits: NodeLimits
     private let logger: Logger
+    /// Makes a champion ready that is about to be served.
+    private let warm: @Sendable (LoadedEnsemble) async -> Void
     private var schedule: PollSchedule
     private var refused: ContentDigest?
     private var faults: FaultSeries
 
     init(
         _ served: ServedEnsemble, slots: EnsembleSlots, client: RegistryClient, interval: Duration, limits: NodeLimits,
-        logger: Logger
+        logger: Logger, warm: @escaping @Sendable (LoadedEnsemble) async -> Void = { _ in }
     ) {
         self.served = served
         self.slots = slots
         self.client = client
         self.limits = limits
         self.logger = logger
+        self.warm = warm
         faults = FaultSeries(interval: limits.faultLogInterval)
         schedule = PollSchedule(interval: interval, longestBackoff: limits.longestBackoff)
     }
@@ -95,6 +98,7 @@ actor Follower: Service {
                 }
             let new = try LoadedEnsemble(document, combinerText: text, limits: limits)
             try slots.save(document, combinerText: text, replacing: old)
+            await warm(new)
             served.activate(new)
             logger.notice(
                 "Serving a new manifest",
