@@ -51,6 +51,7 @@ let package = Package(
         .executable(name: "evaluation-benchmark", targets: ["evaluation-benchmark"]),
         .executable(name: "forest-fuzz", targets: ["forest-fuzz"]),
         .executable(name: "scoring-benchmark", targets: ["scoring-benchmark"]),
+        .executable(name: "serving-benchmark", targets: ["serving-benchmark"]),
         .executable(name: "shapley-benchmark", targets: ["shapley-benchmark"]),
     ],
     dependencies: [
@@ -139,6 +140,7 @@ let package = Package(
         program("evaluation-benchmark", ["Boosting", "EnsembleModel", "Evaluation"]),
         program("forest-fuzz", ["Forest", "Shapley"]),
         program("scoring-benchmark", ["Forest"]),
+        program("serving-benchmark", [.hummingbird, .logging, .nioCore]),
         program("shapley-benchmark", ["Forest", "Shapley"]),
         program("registry-node", ["DaemonProgram", "ServingNode", .argumentParser, .logging]),
 

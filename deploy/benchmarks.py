@@ -17,6 +17,7 @@ import lightgbm
 import numpy
 
 import scoring
+import serving
 import shapley
 import simulation
 from main_job import DemoError, Registry, Server
@@ -334,7 +335,7 @@ def entry(case, ours, peer, peer_name, unit, higher_is_better, least=0.0):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=["ingest", "evaluation", "gate", "scoring", "shapley", "simulate"])
+    parser.add_argument("name", choices=["ingest", "evaluation", "gate", "scoring", "serving", "shapley", "simulate"])
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rows")
     parser.add_argument("--models")
@@ -349,6 +350,9 @@ def main():
             entries = simulation.simulate(options, entry)
         elif options.name == "scoring":
             entries = scoring.scoring(options, work, entry)
+        elif options.name == "serving":
+            entries = serving.serving(
+                options, work, Bench(options.programs, work), simulated, write_labels, write_predictions, entry)
         elif options.name == "shapley":
             entries = shapley.shapley(options, work, simulated, measured, entry)
         else:
