@@ -52,6 +52,7 @@ let package = Package(
         .executable(name: "evaluation-benchmark", targets: ["evaluation-benchmark"]),
         .executable(name: "forest-fuzz", targets: ["forest-fuzz"]),
         .executable(name: "scoring-benchmark", targets: ["scoring-benchmark"]),
+        .executable(name: "serving-benchmark", targets: ["serving-benchmark"]),
         .executable(name: "shapley-benchmark", targets: ["shapley-benchmark"]),
         .executable(name: "fleet-benchmark", targets: ["fleet-benchmark"]),
     ],
@@ -130,8 +131,8 @@ let package = Package(
             "ServingNode",
             [
                 "EnsembleModel", "Forest", "HTTPServing", "RegistryAPI", "RegistryClient", "Trust",
-                .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat, .serviceLifecycle,
-                .unixSignals,
+                .asyncHTTPClient, .deque, .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore,
+                .nioFoundationCompat, .nioHTTP1, .serviceLifecycle, .unixSignals,
             ]),
         library("DaemonProgram", [.argumentParser]),
         program(
@@ -144,6 +145,7 @@ let package = Package(
         program("evaluation-benchmark", ["Boosting", "EnsembleModel", "Evaluation"]),
         program("forest-fuzz", ["Forest", "Shapley"]),
         program("scoring-benchmark", ["Forest"]),
+        program("serving-benchmark", [.hummingbird, .logging, .nioCore]),
         program("shapley-benchmark", ["Forest", "Shapley"]),
         program("fleet-benchmark", [.nioCore, .nioPosix]),
         program("registry-node", ["DaemonProgram", "ServingNode", .argumentParser, .logging]),

@@ -16,8 +16,9 @@ import time
 import lightgbm
 import numpy
 
-import fleet
+import polling
 import scoring
+import serving
 import shapley
 import simulation
 from main_job import DemoError, Registry, Server
@@ -345,7 +346,9 @@ def entry(case, ours, peer, peer_name, unit, higher_is_better, least=0.0):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=["ingest", "evaluation", "fleet", "gate", "scoring", "shapley", "simulate"])
+    parser.add_argument(
+        "name",
+        choices=["ingest", "evaluation", "fleet", "gate", "scoring", "serving", "shapley", "simulate"])
     parser.add_argument("--programs", required=True)
     parser.add_argument("--rows")
     parser.add_argument("--models")
@@ -360,9 +363,12 @@ def main():
         if options.name == "simulate":
             entries = simulation.simulate(options, entry)
         elif options.name == "fleet":
-            entries = fleet.fleet(options, Bench, work, entry)
+            entries = polling.fleet(options, Bench, work, entry)
         elif options.name == "scoring":
             entries = scoring.scoring(options, work, entry)
+        elif options.name == "serving":
+            entries = serving.serving(
+                options, work, Bench(options.programs, work), simulated, write_labels, write_predictions, entry)
         elif options.name == "shapley":
             entries = shapley.shapley(options, work, simulated, measured, entry)
         else:

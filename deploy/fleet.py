@@ -1,203 +1,226 @@
-"""The benchmark `fleet`: many serving nodes that hold polls on one daemon, client and server on this machine."""
+"""The example fleet of deploy/demo: scikit-learn models behind MLServer, one serving node, and a promotion while traffic
+runs. Every answer is compared with what LightGBM makes of the champion that the answer names."""
 
+import contextlib
 import csv
 import json
 import os
-import queue
-import re
-import shutil
-import statistics
+import pathlib
+import random
+import socket
 import subprocess
+import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 
-from main_job import DemoError
+import numpy
 
-PUBLISHES = 100
-IDLE_SECONDS = 60
-WAIT_SECONDS = 45
-FEW = 10
-# What the published long-poll servers and our own design ask for.
-BARS = {
-    "resident memory of the daemon with all nodes held": (400, "MiB"),
-    "processor time of the daemon while idle": (10, "%"),
-    "commit to the last node, median": (300, "ms"),
-    "commit to the last node, 99th percentile": (1500, "ms"),
-    "304 answers a second": (10_000, "/s"),
-    "304 answers, 99th percentile": (20, "ms"),
-    "all nodes held again after a restart": (15, "s"),
-}
+from main_job import DemoError, Server, score_with_lightgbm, wait_until_serving
+from scoring import packages_folder
+
+ENSEMBLE, FOUNDERS, NEWCOMER = "fleet", ("linear-pixels", "bayes-pixels", "tree-pixels"), "forest-pixels"
+PACKAGES = "mlserver==1.7.1 mlserver-sklearn==1.7.1 scikit-learn==1.7.2 mlxtend==0.23.4"
+FOLDER = pathlib.Path(__file__).parent
+CLIENTS, MOST_ROWS, SECONDS_AROUND, TOLERANCE = 3, 16, 3, 1e-9
 
 
-class Nodes:
-    """The load generator, and the events that it prints."""
-
-    def __init__(self, programs, address, ensemble, token, count):
-        host, port = address.rsplit(":", 1)
-        self.process = subprocess.Popen(
-            [f"{programs}/fleet-benchmark", host, port, ensemble, str(token), str(count), str(WAIT_SECONDS)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.events = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.events.put(json.loads(line))
-        self.events.put(None)
-
-    def wait(self, event, seconds, **fields):
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                found = self.events.get(timeout=max(0.001, deadline - time.monotonic()))
-            except queue.Empty:
-                raise DemoError(f"the nodes did not say '{event}' within {seconds} s") from None
-            if found is None:
-                raise DemoError("the load generator ended")
-            if found["event"] == event and all(found[key] == value for key, value in fields.items()):
-                return found
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
-
-
-def fleet(options, bench_of, work, entry):
-    """Entries of all figures; `options.nodes` nodes."""
-    bench = bench_of(options.programs, work / "fleet")
-    ensemble, token = "fleet", work / "fleet" / "registry" / "admin.token"
-    try:
-        found_twice(bench, work / "fleet", ensemble)
-        entries = {}
-        few = queries_a_second(bench, ensemble, token, FEW, options)
-        nodes = Nodes(options.programs, bench.daemon.address, ensemble, token, options.nodes)
+def run(programs, registry, environment, work):
+    """The whole example."""
+    data = work / "fleet"
+    packages = packages_folder(PACKAGES)
+    python = dict(os.environ, PYTHONPATH=str(packages), OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    if not (data / "labels.csv").exists():
+        train(data, python)
+    with model_server(data, python) as address:
+        create(registry, data, address)
+        token = work / "fleet.token"
+        if not token.exists():
+            token.touch(mode=0o600)
+            token.write_text(registry.json("tokens", "create", "fleet-node", "--scope", "node")["secret"])
+        node = Server(
+            [f"{programs}/registry-node", "run", "--registry", environment["REGISTRY_URL"], "--ensemble", ENSEMBLE,
+             "--state", str(work / "fleet-node"), "--listen", "127.0.0.1:0", "--token-file", str(token),
+             "--member-timeout", "20000"], work / "fleet-node.log", environment, work / "fleet-node.address")
         try:
-            nodes.wait("whole", 120)
-            time.sleep(5)
-            queries, processor = idle(bench)
-            entries["resident memory of the daemon with all nodes held"] = resident(bench.daemon.process.pid)
-            entries["processor time of the daemon while idle"] = processor
-            last = [publish(bench, nodes, ensemble) for _ in range(PUBLISHES)]
-            entries["commit to the last node, median"] = statistics.median(last)
-            entries["commit to the last node, 99th percentile"] = sorted(last)[int(len(last) * 0.99) - 1]
-            entries["all nodes held again after a restart"] = restart(bench, nodes)
+            return promoted_under_traffic(registry, node.address, data, address, work)
         finally:
-            nodes.stop()
-        entries["304 answers a second"], entries["304 answers, 99th percentile"] = not_modified(
-            bench, ensemble, token, work)
-        result = [
-            entry(f"{case}, {options.nodes} nodes" if "304" not in case else case, value, *bar_of(case))
-            for case, value in entries.items()
-        ]
-        result.append(entry(
-            f"database transactions a second, idle, {options.nodes} nodes", queries, few, f"{FEW} nodes", "/s", False))
-        return result
-    finally:
-        bench.daemon.stop()
+            node.stop()
 
 
-def bar_of(case):
-    bar, unit = BARS[case]
-    return bar, "bar", unit, unit == "/s"
+def train(data, python):
+    print("training the fleet's models", flush=True)
+    done = subprocess.run([sys.executable, FOLDER / "fleet_models.py", data], capture_output=True, text=True, env=python)
+    if done.returncode != 0:
+        raise DemoError(f"the fleet's models could not be trained:\n{done.stderr[-2000:]}")
 
 
-def found_twice(bench, work, ensemble):
-    """An ensemble with two manifests, to go to and fro between."""
-    rows = [(f"row-{index:05}", index % 4, index // 10) for index in range(2000)]
-    names = ["exact", "substitute", "complement", "irrelevant"]
-    with open(work / "labels.csv", "w", newline="") as file:
-        csv.writer(file).writerows(
-            [("id", "label", "group"), *((id, names[label], group) for id, label, group in rows)])
-    for number, model in enumerate(["first", "second"]):
-        with open(work / f"{model}.csv", "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["id", *names])
-            for index, (id, label, _) in enumerate(rows):
-                right = 0.4 + 0.4 * ((index * 7 + number * 3) % 10 > 3)
-                row = [(1 - right) / 3] * 4
-                row[label] = right
-                writer.writerow([id, *row])
-    bench.create(ensemble, work / "labels.csv", 2)
-    bench.registry.run("submit", ensemble, "first@1", "--predictions", work / "first.csv")
-    bench.registry.run("ensembles", "found", ensemble, "--wait")
-    bench.registry.run("submit", ensemble, "second@1", "--predictions", work / "second.csv", "--wait")
-    if bench.registry.json("ensembles", "show", ensemble)["sequence"] != 2:
-        raise DemoError("the second model was not admitted")
-
-
-def publish(bench, nodes, ensemble):
-    """Milliseconds from before a rollback is sent to the last node's knowing of it: more than from its commit."""
-    newest = bench.registry.json("ensembles", "show", ensemble)["sequence"]
-    began = time.time()
-    promotion = bench.registry.json("rollback", ensemble, "--to", newest - 1, "--reason", "benchmark")
-    event = nodes.wait("learned", 60, position=f"1.{promotion['sequence']}")
-    if event["failures"]:
-        raise DemoError(f"{event['failures']} polls failed")
-    return (event["last"] - began) * 1000
-
-
-def restart(bench, nodes):
-    """Seconds from the daemon's answering again to all nodes' holding a poll."""
-    bench.restart()
-    began = time.time()
-    return nodes.wait("whole", 120)["at"] - began
-
-
-def idle(bench):
-    """Database transactions a second, and the daemon's share of a processor in percent."""
-    before, used, began = transactions(bench), processor_seconds(bench.daemon.process.pid), time.monotonic()
-    time.sleep(IDLE_SECONDS)
-    seconds = time.monotonic() - began
-    return (
-        (transactions(bench) - before) / seconds,
-        (processor_seconds(bench.daemon.process.pid) - used) / seconds * 100)
-
-
-def queries_a_second(bench, ensemble, token, count, options):
-    nodes = Nodes(options.programs, bench.daemon.address, ensemble, token, count)
+@contextlib.contextmanager
+def model_server(data, python):
+    """MLServer with all models of the fleet."""
+    ports = kept_ports(data / "ports.json", 3)
+    (data / "models" / "settings.json").write_text(json.dumps({
+        "host": "127.0.0.1", "http_port": ports[0], "grpc_port": ports[1], "metrics_port": ports[2],
+        "parallel_workers": 0, "debug": False}))
+    with open(data / "mlserver.log", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from mlserver.cli import main; main()", "start", data / "models"],
+            stdout=log, stderr=log, env=python, cwd=data)
     try:
-        nodes.wait("whole", 60)
-        time.sleep(5)
-        return idle(bench)[0]
+        deadline = time.monotonic() + 90
+        while not answers(f"http://127.0.0.1:{ports[0]}/v2/health/ready"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise DemoError(f"MLServer is not ready:\n{(data / 'mlserver.log').read_text()[-2000:]}")
+            time.sleep(0.2)
+        yield f"127.0.0.1:{ports[0]}"
     finally:
-        nodes.stop()
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
-def transactions(bench):
-    # Another transaction's figures are told when it is idle for a second.
-    time.sleep(2)
-    text = bench.psql("SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database WHERE datname = current_database()")
-    return int(re.search(r"\d+", text)[0])
+def kept_ports(path, count):
+    """Free ports, the same every time: a model version's endpoint cannot change."""
+    if not path.exists():
+        with contextlib.ExitStack() as stack:
+            probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+            for probe in probes:
+                probe.bind(("127.0.0.1", 0))
+            path.write_text(json.dumps([probe.getsockname()[1] for probe in probes]))
+    return json.loads(path.read_text())
 
 
-def resident(pid):
-    """Resident memory of a process, in MiB."""
-    with open(f"/proc/{pid}/status") as file:
-        return int(file.read().split("VmRSS:")[1].split()[0]) / 1024
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
 
 
-def processor_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def create(registry, data, address):
+    policy = data / "policy.json"
+    policy.write_text(json.dumps({"budget": {"members": len(FOUNDERS)}, "parsimony": 0}))
+    registry.run("ensembles", "create", ENSEMBLE, "--labels", data / "labels.csv", "--classes", data / "classes.txt",
+                 "--policy", policy)
+    if registry.json("ensembles", "show", ENSEMBLE)["sequence"] == 0:
+        for name in FOUNDERS:
+            submit(registry, data, name, address)
+        registry.json("ensembles", "found", ENSEMBLE, "--wait")
 
 
-def not_modified(bench, ensemble, token, work):
-    """Answers a second to polls that have the newest timestamp, and milliseconds of the 99th percentile."""
-    if shutil.which("wrk") is None:
-        raise DemoError("wrk is not there: apt-get install wrk")
-    address = f"http://{bench.daemon.address}/tuf/{ensemble}/metadata/timestamp.json"
-    script = work / "not-modified.lua"
-    secret = token.read_text().strip()
-    # The timestamp is signed again every minute, so that some answers are whole.
-    tag = subprocess.run(
-        ["curl", "-sf", "-o", os.devnull, "-w", "%header{etag}", "-H", f"Authorization: Bearer {secret}", address],
-        capture_output=True, text=True, check=True).stdout
-    script.write_text(
-        f'wrk.headers["Authorization"] = "Bearer {secret}"\nwrk.headers["If-None-Match"] = \'{tag}\'\n')
-    done = subprocess.run(
-        ["wrk", "-t1", "-c64", "-d15s", "--latency", "-s", script, address], capture_output=True, text=True, check=True)
-    rate = float(re.search(r"Requests/sec:\s*([\d.]+)", done.stdout)[1])
-    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout).groups()
-    print(done.stdout, flush=True)
-    return rate, float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+def submit(registry, data, name, address):
+    endpoint = f"http://{address}/v2/models/{name}?inputs=image&output=predict_proba"
+    return registry.json(
+        "submit", ENSEMBLE, f"{name}@1", "--predictions", data / f"{name}.csv", "--endpoint", endpoint, "--wait")
+
+
+def promoted_under_traffic(registry, node, data, address, work):
+    champions = [champion(registry, work)]
+    wait_until_serving(node, ENSEMBLE, champions[0]["sequence"])
+    traffic = Traffic(node, numpy.load(data / "images.npy"))
+    with traffic:
+        time.sleep(SECONDS_AROUND)
+        decision = submit(registry, data, NEWCOMER, address)["decision"]
+        newest = champion(registry, work)
+        if newest["sequence"] != champions[0]["sequence"]:
+            champions.append(newest)
+            wait_until_serving(node, ENSEMBLE, newest["sequence"])
+        time.sleep(SECONDS_AROUND)
+    result = checked(traffic, champions, data)
+    result["promotion"] = {"verdict": decision["verdict"], "from": champions[0]["sequence"], "to": newest["sequence"]}
+    # Not one answer failed, and none was of two champions or of fewer members.
+    result["is_good"] = result["answers"] > 0 and not (result["failed"] or result["mixed"] or result["incomplete"])
+    show(result, champions)
+    return result
+
+
+def champion(registry, work):
+    path = work / "fleet-combiner.txt"
+    manifest = registry.json("manifest", "get", ENSEMBLE, "--combiner", path)["manifest"]
+    return manifest | {"text": path.read_text()}
+
+
+class Traffic:
+    """Clients that ask for images, one request after the other, until they are told to end."""
+
+    def __init__(self, node, images):
+        self.url, self.images = f"http://{node}/v2/models/{ENSEMBLE}/infer", images
+        self.is_over = threading.Event()
+        self.answers, self.failures, self.seconds = [], [], []
+        self.clients = [threading.Thread(target=self.run, args=(seed,)) for seed in range(CLIENTS)]
+
+    def __enter__(self):
+        for client in self.clients:
+            client.start()
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        for client in self.clients:
+            client.join()
+
+    def run(self, seed):
+        choice = random.Random(seed)
+        while not self.is_over.is_set():
+            rows = [choice.randrange(len(self.images)) for _ in range(choice.randint(1, MOST_ROWS))]
+            began = time.monotonic()
+            try:
+                self.answers.append((rows, self.ask(rows)))
+            except (OSError, ValueError) as error:
+                self.failures.append(f"{error}: {error.read()[:300]}" if isinstance(error, urllib.error.HTTPError) else str(error))
+            self.seconds.append(time.monotonic() - began)
+
+    def ask(self, rows):
+        body = {"inputs": [
+            {"name": "image", "datatype": "FP32", "shape": [len(rows), 784], "data": self.images[rows].ravel().tolist()},
+            {"name": "key", "datatype": "BYTES", "shape": [len(rows)], "data": [f"digit-{row:04d}" for row in rows]}]}
+        request = urllib.request.Request(self.url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
+
+
+def checked(traffic, champions, data):
+    """Counts of answers that were not what the champion they name says."""
+    expected = {}
+    for manifest in champions:
+        columns = [predictions(data, member["model"]) for member in manifest["members"]]
+        path = data / "combiner.txt"
+        path.write_text(manifest["text"])
+        expected[manifest["content_id"]] = (
+            manifest["sequence"], score_with_lightgbm(path, numpy.hstack(columns).astype(numpy.float64)))
+    counts, mixed, incomplete = {manifest["sequence"]: 0 for manifest in champions}, 0, 0
+    for rows, answer in traffic.answers:
+        sequence, probability = expected.get(answer["parameters"]["content_id"], (None, None))
+        given = numpy.array(answer["outputs"][0]["data"]).reshape(len(rows), -1)
+        if answer["parameters"]["members_missing"]:
+            incomplete += 1
+        elif sequence != answer["parameters"]["sequence"] or abs(given - probability[rows]).max() > TOLERANCE:
+            mixed += 1
+        else:
+            counts[sequence] += 1
+    if traffic.failures:
+        print(f"first failure: {traffic.failures[0]}")
+    return {
+        "answers": len(traffic.answers), "failed": len(traffic.failures), "mixed": mixed, "incomplete": incomplete,
+        "of_manifest": counts, "p50_ms": float(numpy.percentile(traffic.seconds, 50) * 1e3),
+        "p99_ms": float(numpy.percentile(traffic.seconds, 99) * 1e3)}
+
+
+def predictions(data, name):
+    with open(data / f"{name}.csv", newline="") as file:
+        return numpy.array([[float(value) for value in row[1:]] for row in list(csv.reader(file))[1:]], dtype=numpy.float32)
+
+
+def show(result, champions):
+    promotion = result["promotion"]
+    newcomer = f"{NEWCOMER} came while" if promotion["from"] != promotion["to"] else f"{NEWCOMER} was there already;"
+    print(f"\nA fleet: {', '.join(FOUNDERS)} behind MLServer; {newcomer} {CLIENTS} clients asked")
+    for manifest in champions:
+        members = ", ".join(member["model"] for member in manifest["members"])
+        print(f"manifest {manifest['sequence']} ({members}): {result['of_manifest'][manifest['sequence']]} answers, as LightGBM has them")
+    print(f"{promotion['verdict']}; {result['failed']} failed, {result['mixed']} mixed, {result['incomplete']} incomplete answers; "
+          f"p50 {result['p50_ms']:.0f} ms, p99 {result['p99_ms']:.0f} ms")

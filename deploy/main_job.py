@@ -284,6 +284,10 @@ def run(options, work):
             result["node_agrees"] = check_node(node.address, ensemble, data, manifest["manifest"], work / "combiner.txt")
         finally:
             node.stop()
+        if not options.no_fleet:
+            import fleet  # Which takes its tools from here.
+
+            result["fleet"] = fleet.run(options.programs, registry, environment, work)
     finally:
         daemon.stop()
     return result
@@ -360,6 +364,7 @@ def main():
     parser.add_argument("--policy", type=pathlib.Path)
     parser.add_argument("--keep", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--no-fleet", action="store_true")
     options = parser.parse_args()
     # Ended by a signal, it still ends its servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -379,7 +384,10 @@ def main():
     print(f"\nDone in {time.monotonic() - began:.0f} s.")
     if not result["node_agrees"]:
         sys.exit("demo: the node's answers differ from the registry's or from LightGBM's")
+    if "fleet" in result and not result["fleet"]["is_good"]:
+        sys.exit("demo: the fleet's node gave answers that failed, mixed champions or lacked members")
 
 
 if __name__ == "__main__":
+    sys.modules["main_job"] = sys.modules["__main__"]  # One and the same for those that import it.
     main()

@@ -172,7 +172,15 @@ def tl2cgen_scorer(model, work):
 
 
 def add_packages(requirements):
-    """Installs packages beside this Python's own, in the user's cache, and makes them importable."""
+    """Installs packages, see `packages_folder`, and makes them importable; their folder."""
+    folder = packages_folder(requirements)
+    # First, for versions that others here would replace; what is imported already stays as it is.
+    sys.path.insert(0, str(folder))
+    return folder
+
+
+def packages_folder(requirements):
+    """The folder where packages are installed beside this Python's own, in the user's cache."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
     folder = cache / "ensemble-registry" / "peers" / requirements.replace(" ", "_")
     if not folder.exists():
@@ -183,5 +191,4 @@ def add_packages(requirements):
         if done.returncode != 0:
             raise DemoError(done.stderr)
         scratch.rename(folder)
-    # First, for versions that others here would replace; what is imported already stays as it is.
-    sys.path.insert(0, str(folder))
+    return folder

@@ -49,6 +49,7 @@ public struct NodeConfiguration: Sendable {
     let nodeID: String?
     let pin: Int?
     let wait: Duration
+    let serving: ServingOptions
 
     /// Checks what a node is started with.
     ///
@@ -64,11 +65,12 @@ public struct NodeConfiguration: Sendable {
     ///   - pin: sequence of a manifest to stay at, if it is the current or the previous one; for one ensemble only.
     ///   - waitSeconds: how long the registry is asked to hold its answer while there is nothing new; 0 asks once a
     ///     second.
+    ///   - serving: how members are called and what is kept of their answers.
     /// - Throws: ``NodeError`` with code `invalidConfiguration`.
     public init(
         registry: String, token: String?, ensembles: [String], stateDirectory: String, listen: String,
         addressFile: String? = nil, rootFile: String? = nil, nodeID: String? = nil, pin: Int? = nil,
-        waitSeconds: Int = 45
+        waitSeconds: Int = 45, serving: ServingOptions = ServingOptions()
     ) throws(NodeError) {
         guard !ensembles.isEmpty, Set(ensembles).count == ensembles.count else {
             throw NodeError(.invalidConfiguration, "name the ensembles to follow, each once")
@@ -86,6 +88,14 @@ public struct NodeConfiguration: Sendable {
             throw NodeError(
                 .invalidConfiguration, "a pin is the sequence, from 1, of a manifest of the one ensemble followed")
         }
+        guard (.milliseconds(1) ... .seconds(600)).contains(serving.memberTimeout) else {
+            throw NodeError(
+                .invalidConfiguration,
+                "the member timeout is \(serving.memberTimeout); it must be between 1 ms and 600 s")
+        }
+        guard [serving.labelCacheBytes, serving.outputCacheBytes].allSatisfy((0...1 << 40).contains) else {
+            throw NodeError(.invalidConfiguration, "a cache has a size from 0 (off) to 1,048,576 MiB")
+        }
         registryURL = registry
         self.token = token
         self.ensembles = ensembles
@@ -96,6 +106,7 @@ public struct NodeConfiguration: Sendable {
         self.nodeID = nodeID
         self.pin = pin
         wait = .seconds(waitSeconds)
+        self.serving = serving
         _ = try client(limits: NodeLimits())
     }
 

@@ -42,6 +42,8 @@ public struct NodeError: Error, Sendable, CustomStringConvertible {
         case tooLarge = "too_large"
         /// Nothing to serve yet.
         case notReady = "not_ready"
+        /// Members that had to be called gave no answer that can be used.
+        case membersUnavailable = "members_unavailable"
         /// Too many requests at once.
         case busy = "busy"
     }

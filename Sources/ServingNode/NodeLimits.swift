@@ -39,6 +39,8 @@ public struct NodeLimits: Sendable {
     public var longestBackoff = Duration.seconds(60)
     /// Time between two lines in the log about the same fault, poll after poll.
     public var faultLogInterval = Duration.seconds(300)
+    /// How long the activation of a champion may wait for its new members' outputs of frequent rows.
+    public var warming = Duration.seconds(10)
     /// What a combiner may consist of.
     let forest = Forest.Limits.accepted
 

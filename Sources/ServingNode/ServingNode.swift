@@ -16,7 +16,7 @@ public struct ServingNode: Sendable {
     public static let version = ProgramVersion.current
 
     private struct Ensemble {
-        let served: ServedEnsemble
+        let serving: EnsembleServing
         let slots: EnsembleSlots
         let start: FollowingStart
         let status: FollowingStatus
@@ -26,6 +26,8 @@ public struct ServingNode: Sendable {
     private let limits: NodeLimits
     private let logger: Logger
     private let ensembles: [Ensemble]
+    private let calls: MemberCalls
+    private let caches: RowCaches
     /// Held as long as the node, and with it the lock.
     private let state: StateDirectory
     /// The name under which the node reports.
@@ -43,14 +45,22 @@ public struct ServingNode: Sendable {
         nodeID = configuration.nodeID ?? state.nodeID(logger: logger)
         let root = try configuration.root()
         let changes = changes
+        var memberLimits = MemberLimits()
+        memberLimits.jsonDepth = limits.jsonDepth
+        memberLimits.timeout = configuration.serving.memberTimeout
+        calls = MemberCalls(limits: memberLimits)
+        caches = RowCaches(configuration.serving)
         var ensembles: [Ensemble] = []
         for name in configuration.ensembles {
             let slots = try state.slots(of: name, limits: limits)
             let start = try FollowingStart(
                 slots, root: root, pin: configuration.pin, now: Date(), logger: logger.with("ensemble", name))
+            let serving = EnsembleServing(
+                ServedEnsemble(name: name, loaded: start.loaded?.ensemble), calls: calls, caches: caches,
+                limits: limits, logger: logger)
             ensembles.append(
                 Ensemble(
-                    served: ServedEnsemble(name: name, loaded: start.loaded?.ensemble), slots: slots, start: start,
+                    serving: serving, slots: slots, start: start,
                     status: FollowingStatus(ensemble: name, start: start, pin: configuration.pin) { changes.send() }))
         }
         self.ensembles = ensembles
@@ -75,7 +85,9 @@ public struct ServingNode: Sendable {
                     announce(address)
                     onListening(address)
                 }
-                let services = followers(client: client) as [any Service] + [reporter(client: client), server]
+                // They end in reverse order: the calls to members last, when no request needs them any more.
+                let services =
+                    [calls] + followers(client: client) as [any Service] + [reporter(client: client), server]
                 var group = ServiceGroupConfiguration(
                     services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
                 group.maximumGracefulShutdownDuration = limits.shutdownGrace
@@ -91,9 +103,12 @@ public struct ServingNode: Sendable {
         let settings = Follower.Settings(
             node: nodeID, pin: configuration.pin, wait: configuration.wait, limits: limits)
         return ensembles.map { ensemble in
-            Follower(
-                ensemble.served, start: ensemble.start, slots: ensemble.slots, client: client, settings: settings,
-                status: ensemble.status, logger: logger.with("ensemble", ensemble.served.name))
+            var settings = settings
+            settings.warm = ensemble.serving.warm
+            return Follower(
+                ensemble.serving.served, start: ensemble.start, slots: ensemble.slots, client: client,
+                settings: settings, status: ensemble.status,
+                logger: logger.with("ensemble", ensemble.serving.served.name))
         }
     }
 
@@ -115,7 +130,7 @@ public struct ServingNode: Sendable {
                 maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
                 maxHeaderFieldCount: limits.headerFields))
         return Application(
-            router: InferenceRoutes(ensembles.map(\.served), limits: limits).router(),
+            router: InferenceRoutes(ensembles.map(\.serving), calls: calls, caches: caches, limits: limits).router(),
             server: .http1(configuration: connection),
             configuration: ApplicationConfiguration(
                 address: .hostname(listen.host, port: listen.port),

@@ -19,7 +19,8 @@ struct Run: AsyncParsableCommand {
         discussion: """
             Answers the Open Inference Protocol v2 under /v2. Only what is signed by the registry's keys is served, as \
             The Update Framework says. What was served last is kept on disk and served again after a restart, also \
-            while the registry is away.
+            while the registry is away. Members whose tensors a request leaves out are called at their endpoints. \
+            Metrics for Prometheus are under /metrics.
             """)
 
     @Option(help: ArgumentHelp("Address of the registry.", valueName: "url"))
@@ -61,6 +62,20 @@ struct Run: AsyncParsableCommand {
         help: ArgumentHelp("How long the registry may hold its answer while nothing changes.", valueName: "seconds"))
     var waitSeconds = 45
 
+    @Option(
+        help: ArgumentHelp("How long to wait for a member; one that is slower counts as missing.", valueName: "ms"))
+    var memberTimeout = 500
+
+    @Option(
+        name: .customLong("label-cache-mib"),
+        help: ArgumentHelp("Memory for the answers kept for rows with a key; 0 keeps none.", valueName: "MiB"))
+    var labelCacheMiB = 64
+
+    @Option(
+        name: .customLong("output-cache-mib"),
+        help: ArgumentHelp("Memory for the members' outputs kept for rows with a key; 0 keeps none.", valueName: "MiB"))
+    var outputCacheMiB = 128
+
     @OptionGroup var parent: ParentOptions
 
     func run() async throws {
@@ -70,12 +85,18 @@ struct Run: AsyncParsableCommand {
         do {
             configuration = try NodeConfiguration(
                 registry: registry, token: token(), ensembles: ensemble, stateDirectory: state, listen: listen,
-                addressFile: addressFile, rootFile: root, nodeID: nodeID, pin: pin, waitSeconds: waitSeconds)
+                addressFile: addressFile, rootFile: root, nodeID: nodeID, pin: pin, waitSeconds: waitSeconds,
+                serving: ServingOptions(
+                    memberTimeout: .milliseconds(memberTimeout), labelCacheBytes: bytes(labelCacheMiB),
+                    outputCacheBytes: bytes(outputCacheMiB)))
         } catch let error as NodeError {
             throw ValidationError(error.message)
         }
         try await ServingNode(configuration: configuration, logger: Logger(label: "registry-node")).run()
     }
+
+    /// Out of range stays out of range.
+    private func bytes(_ mebibytes: Int) -> Int { min(max(mebibytes, -1), 1 << 30) << 20 }
 
     private func token() throws -> String? {
         guard let tokenFile else { return ProcessInfo.processInfo.environment["REGISTRY_TOKEN"] }

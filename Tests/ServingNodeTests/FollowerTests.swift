@@ -31,6 +31,21 @@ import Trust
         }
     }
 
+    @Test func warmsAChampionBeforeItIsServed() async throws {
+        let warmed = Mutex<[Int]>([])
+        try await FollowerFixture.with(warm: { new in warmed.withLock { $0.append(new.manifest.sequence) } }) { node in
+            let first = try Release(1)
+            for release in [first, try Release(2, .three, after: first)] {
+                node.registry.publish(release)
+                #expect(await node.follower.poll().summary == "activated \(release.manifest.sequence)")
+                #expect(await node.follower.poll().summary == "unchanged")
+            }
+            node.registry.publish(first)
+            #expect(await node.follower.poll().summary == "refused rollback")
+        }
+        #expect(warmed.withLock { $0 } == [1, 2])
+    }
+
     @Test func takesPromotionsAndAPublishedRollbackWithoutANewDownload() async throws {
         try await FollowerFixture.with { node in
             let first = try Release(1)

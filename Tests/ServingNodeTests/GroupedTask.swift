@@ -45,7 +45,7 @@ struct GroupedTask: Sendable {
 
     func release(
         _ sequence: Int, _ columns: Policy.Columns, after previous: Release? = nil,
-        change: (inout Manifest) -> Void = { _ in }
+        change: (inout Manifest) throws -> Void = { _ in }
     ) throws -> Release {
         try Release(
             sequence, combiner(columns), members: 2, columns: columns, after: previous, change: change)
@@ -54,5 +54,10 @@ struct GroupedTask: Sendable {
     /// The models' probabilities of some rows.
     func members(_ rows: [Int]) -> [[Float]] {
         members.map { member in rows.flatMap { member[$0 * 3..<($0 + 1) * 3] } }
+    }
+
+    /// The models' probabilities of some rows, side by side: the combiner's input without groups.
+    func rows(_ rows: [Int]) -> [Double] {
+        rows.flatMap { row in members.flatMap { $0[row * 3..<(row + 1) * 3].map(Double.init) } }
     }
 }

@@ -14,10 +14,9 @@ import Testing
     /// Runs `body` with a client of a node that serves `digits`.
     static func with(
         _ served: ServedEnsemble, limits: NodeLimits = NodeLimits(),
-        _ body: @Sendable (any TestClientProtocol) async throws -> Void
+        _ body: @escaping @Sendable (any TestClientProtocol) async throws -> Void
     ) async throws {
-        let router = InferenceRoutes([served], limits: limits).router()
-        try await Application(router: router, logger: FollowerFixture.logger).test(.router) { try await body($0) }
+        try await ServingFixture.with(served, limits: limits) { try await body($0.client) }
     }
 
     private static func serving(_ model: TextModel = .two) throws -> ServedEnsemble {

@@ -10,10 +10,7 @@ import Testing
     /// What a node answers to GET, with and without a champion.
     private static func get(_ path: String, loaded: Bool = true) async throws -> String {
         let served = try ServedEnsemble(name: "digits", loaded: loaded ? Release(7).loaded() : nil)
-        let router = InferenceRoutes([served], limits: NodeLimits()).router()
-        return try await Application(router: router, logger: FollowerFixture.logger).test(.router) { client in
-            try await client.execute(uri: path, method: .get) { "\($0.status.code) \(String(buffer: $0.body))" }
-        }
+        return try await ServingFixture.with(served) { try await $0.get(path) }
     }
 
     @Test func tellsServerAndHealth() async throws {
@@ -44,7 +41,9 @@ import Testing
             + #"{"datatype":"FP32","name":"minilm","shape":[-1,3]},"#
             + #"{"datatype":"BYTES","name":"group","shape":[-1]},{"datatype":"BYTES","name":"key","shape":[-1]}],"#
             + #""name":"digits","outputs":[{"datatype":"FP64","name":"probabilities","shape":[-1,3]},"#
-            + #"{"datatype":"BYTES","name":"label","shape":[-1]}],"parameters":{"classes":["cat","dog","eel"],"#
+            + #"{"datatype":"BYTES","name":"label","shape":[-1]},"#
+            + #"{"datatype":"BYTES","name":"members_missing","shape":[-1]}],"#
+            + #""parameters":{"classes":["cat","dog","eel"],"#
             + #""columns":"probability","content_id":"\#(content)","generation":1,"#
             + #""optional_inputs":["group","key"],"sequence":7},"platform":"ensemble-registry","#
             + #""versions":["7"]}"#

@@ -7,6 +7,10 @@ struct LoadedEnsemble: Sendable {
     let forest: Forest
     /// Names of the members' tensors, in the order of the combiner's columns.
     let tensorNames: [String]
+    /// How each member is called, in the same order; nil for one that cannot be.
+    let endpoints: [MemberEndpoint?]
+    /// The combiner for rows that lack members.
+    let conditioned: ConditionedForests
 
     var manifest: Manifest { document.manifest }
     /// Number of classes, K.
@@ -48,6 +52,10 @@ struct LoadedEnsemble: Sendable {
         }
         self.document = document
         tensorNames = Self.tensorNames(manifest.members)
+        endpoints = manifest.members.map { member in
+            member.endpoint.flatMap { MemberEndpoint($0, model: member.model) }
+        }
+        conditioned = ConditionedForests(forest, memberWidth: forest.featureCount / manifest.members.count)
         try checkScoring()
     }
 

@@ -6,10 +6,13 @@ enum OutputTensor: String, CaseIterable {
     case probabilities
     /// BYTES `[N]`.
     case label
+    /// BYTES `[N]`: names of the members that a row was answered without, separated by commas. Given where a row lacks
+    /// any, or on demand.
+    case membersMissing = "members_missing"
 
-    /// The outputs a request asks for, in its order.
-    static func wanted(by request: InferenceRequest) throws(NodeError) -> [OutputTensor] {
-        guard let names = request.outputs else { return allCases }
+    /// The outputs a request asks for, in its order; nil when it leaves that to the node.
+    static func wanted(by request: InferenceRequest) throws(NodeError) -> [OutputTensor]? {
+        guard let names = request.outputs else { return nil }
         var wanted: [OutputTensor] = []
         for name in names {
             guard let output = OutputTensor(rawValue: name) else {
@@ -33,14 +36,18 @@ struct InferenceResponse {
     /// Writes an answer.
     ///
     /// Parameters of the protocol are numbers, strings or booleans, so `members_missing` is a list in one string: names
-    /// separated by commas, empty when all members were there.
-    init(_ answer: LoadedEnsemble.Answer, of ensemble: LoadedEnsemble, id: String?, outputs: [OutputTensor]) {
+    /// separated by commas, empty when all members were there. It names those that any row was answered without; the
+    /// output of the same name says which rows.
+    init(_ answer: EnsembleServing.Answer, of ensemble: LoadedEnsemble, id: String?, outputs: [OutputTensor]?) {
         let manifest = ensemble.manifest
+        let outputs =
+            outputs ?? OutputTensor.allCases.filter { $0 != .membersMissing || !answer.missingAnywhere.isEmpty }
+        func names(_ members: [Int]) -> String { members.map { ensemble.tensorNames[$0] }.joined(separator: ",") }
         bytes.reserveCapacity(256 + answer.probabilities.count * 20 + answer.labels.count * 16)
         write(#"{"model_name":\#(Self.quoted(manifest.ensemble)),"model_version":"\#(manifest.sequence)""#)
         if let id { write(#","id":\#(Self.quoted(id))"#) }
         write(#","parameters":{"sequence":\#(manifest.sequence),"content_id":"\#(manifest.contentID)""#)
-        write(#","members_missing":""},"outputs":["#)
+        write(#","members_missing":\#(Self.quoted(names(answer.missingAnywhere)))},"outputs":["#)
         for (index, output) in outputs.enumerated() {
             if index > 0 { write(",") }
             let rows = answer.labels.count
@@ -52,6 +59,9 @@ struct InferenceResponse {
             case .label:
                 begin(output, datatype: "BYTES", shape: [rows])
                 writeList(answer.labels) { Self.quoted($0) }
+            case .membersMissing:
+                begin(output, datatype: "BYTES", shape: [rows])
+                writeList(0..<rows) { Self.quoted(answer.missing.isEmpty ? "" : names(answer.missing[$0])) }
             }
             write("]}")
         }
@@ -63,7 +73,7 @@ struct InferenceResponse {
         write(#"{"name":"\#(output.rawValue)","datatype":"\#(datatype)","shape":[\#(shape)],"data":["#)
     }
 
-    private mutating func writeList<Element>(_ list: [Element], _ text: (Element) -> String) {
+    private mutating func writeList<List: Sequence>(_ list: List, _ text: (List.Element) -> String) {
         for (index, element) in list.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
             write(text(element))

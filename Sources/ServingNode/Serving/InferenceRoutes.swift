@@ -7,12 +7,14 @@ import NIOFoundationCompat
 
 /// The Open Inference Protocol v2 over HTTP, for the ensembles of a node.
 struct InferenceRoutes {
-    private let ensembles: [String: ServedEnsemble]
+    private let ensembles: [String: EnsembleServing]
+    private let metrics: NodeMetrics
     private let limits: NodeLimits
     private let bodies: ByteBudget
 
-    init(_ ensembles: [ServedEnsemble], limits: NodeLimits) {
-        self.ensembles = Dictionary(uniqueKeysWithValues: ensembles.map { ($0.name, $0) })
+    init(_ ensembles: [EnsembleServing], calls: MemberCalls, caches: RowCaches, limits: NodeLimits) {
+        self.ensembles = Dictionary(uniqueKeysWithValues: ensembles.map { ($0.served.name, $0) })
+        metrics = NodeMetrics(ensembles: ensembles, calls: calls, caches: caches)
         self.limits = limits
         bodies = ByteBudget(limit: limits.bodyBytesTogether)
     }
@@ -21,6 +23,11 @@ struct InferenceRoutes {
     func router() -> Router<BasicRequestContext> {
         let router = Router()
         router.add(middleware: ProtocolErrors())
+        router.get("/metrics") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text(now: .now))))
+        }
         router.get("/v2", use: server)
         router.get("/v2/health/live", use: live)
         router.get("/v2/health/ready", use: ready)
@@ -41,12 +48,21 @@ struct InferenceRoutes {
         try .json(["live": true])
     }
 
+    /// Ready once a champion is loaded for every ensemble: its golden rows agreed then.
+    ///
+    /// Members that are left alone after failures are told, and do not make the node unready: it answers without them,
+    /// every other node calls the same members, and requests that bring members' outputs need none.
     @Sendable private func ready(_ request: Request, _ context: BasicRequestContext) throws -> Response {
-        let waiting = ensembles.values.filter { $0.current == nil }.map(\.name).sorted()
+        struct Ready: Encodable {
+            var ready = true
+            var degraded: [String]?
+        }
+        let waiting = ensembles.values.filter { $0.served.current == nil }.map(\.served.name).sorted()
         guard waiting.isEmpty else {
             throw NodeError(.notReady, "nothing to serve yet for \(waiting.joined(separator: ", "))")
         }
-        return try .json(["ready": true])
+        let degraded = metrics.membersLeftAlone
+        return try .json(Ready(degraded: degraded.isEmpty ? nil : degraded))
     }
 
     @Sendable private func metadata(_ request: Request, _ context: BasicRequestContext) throws -> Response {
@@ -66,6 +82,20 @@ struct InferenceRoutes {
             throw NodeError(
                 .badRequest, "the binary tensor data extension is not supported: send the tensors' data as JSON")
         }
+        let serving = try serving(context)
+        let start = ContinuousClock.now
+        do {
+            let response = try await answer(request, context)
+            serving.metrics.requests.add(200)
+            serving.metrics.latency.record(since: start)
+            return response
+        } catch {
+            serving.metrics.requests.add((error as? NodeError)?.code.status.code ?? 500)
+            throw error
+        }
+    }
+
+    private func answer(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
         _ = try loaded(context)
         let declared = request.headers[.contentLength].flatMap { Int($0) } ?? limits.bodyBytes
         guard declared <= limits.bodyBytes else { throw Self.tooLarge(limits) }
@@ -77,33 +107,43 @@ struct InferenceRoutes {
                 throw Self.tooLarge(limits)
             }
             // Taken once the request is here whole: everything in the answer is from this one champion.
-            return try answer(Array(body.readableBytesView), by: loaded(context))
+            return try await answer(Array(body.readableBytesView), by: loaded(context), of: serving(context))
         }
     }
 
-    private func answer(_ body: [UInt8], by ensemble: LoadedEnsemble) throws(NodeError) -> Response {
-        let request = try InferenceRequest(body: body, limits: limits)
+    private func answer(
+        _ body: [UInt8], by loaded: LoadedEnsemble, of serving: EnsembleServing
+    ) async throws(NodeError) -> Response {
+        let request = try InferenceRequest(body: body, limits: limits, isRaw: loaded.isRaw)
         let outputs = try OutputTensor.wanted(by: request)
-        let answer = try ensemble.answer(request, limits: limits)
-        let response = InferenceResponse(answer, of: ensemble, id: request.id, outputs: outputs)
+        let answer = try await serving.answer(request, by: loaded)
+        let response = InferenceResponse(answer, of: loaded, id: request.id, outputs: outputs)
         return .json(bytes: ByteBuffer(bytes: response.bytes))
     }
 
-    /// The champion that the path names.
-    private func loaded(_ context: BasicRequestContext) throws(NodeError) -> LoadedEnsemble {
+    /// The ensemble that the path names.
+    private func serving(_ context: BasicRequestContext) throws(NodeError) -> EnsembleServing {
         let name = context.parameters.get("ensemble") ?? ""
-        guard let served = ensembles[name] else {
+        guard let serving = ensembles[name] else {
             throw NodeError(
                 .notFound,
                 "model '\(name.prefix(128))' is not served here; "
                     + "there is \(ensembles.keys.sorted().joined(separator: ", "))"
             )
         }
-        guard let loaded = served.current else { throw NodeError(.notReady, "nothing to serve yet for '\(name)'") }
+        return serving
+    }
+
+    /// The champion that the path names.
+    private func loaded(_ context: BasicRequestContext) throws(NodeError) -> LoadedEnsemble {
+        let served = try serving(context).served
+        guard let loaded = served.current else {
+            throw NodeError(.notReady, "nothing to serve yet for '\(served.name)'")
+        }
         if let version = context.parameters.get("version"), version != "\(loaded.manifest.sequence)" {
             throw NodeError(
                 .notFound,
-                "version '\(version.prefix(40))' of '\(name)' is not served; "
+                "version '\(version.prefix(40))' of '\(served.name)' is not served; "
                     + "the current one is \(loaded.manifest.sequence)"
             )
         }

@@ -112,6 +112,18 @@ struct JSONReader {
         return text
     }
 
+    /// Reads over a number, a string, true or false, and returns its text.
+    mutating func scalar(_ what: @autoclosure () -> String) throws(NodeError) -> ArraySlice<UInt8> {
+        let kind = next()
+        guard [.string, .number, .bool].contains(kind) else {
+            guard kind != .nothing else { throw malformed() }
+            throw NodeError(.badRequest, "\(what()) is \(kind.rawValue): send numbers, strings, true or false")
+        }
+        let start = position
+        try skip()
+        return bytes[start..<position]
+    }
+
     /// Reads over a value that nobody asks for.
     mutating func skip() throws(NodeError) {
         switch next() {

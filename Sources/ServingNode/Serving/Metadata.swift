@@ -53,6 +53,7 @@ enum Metadata {
             outputs = [
                 Tensor(name: OutputTensor.probabilities.rawValue, datatype: "FP64", shape: [-1, ensemble.classCount]),
                 Tensor(name: OutputTensor.label.rawValue, datatype: "BYTES", shape: [-1]),
+                Tensor(name: OutputTensor.membersMissing.rawValue, datatype: "BYTES", shape: [-1]),
             ]
             parameters = Parameters(
                 generation: manifest.generation, sequence: manifest.sequence, contentID: manifest.contentID.hex,

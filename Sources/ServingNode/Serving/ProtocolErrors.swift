@@ -32,12 +32,12 @@ struct ProtocolErrors: RouterMiddleware {
 
 extension NodeError.Code {
     /// The one table from errors to HTTP statuses.
-    fileprivate var status: HTTPResponse.Status {
+    var status: HTTPResponse.Status {
         switch self {
         case .badRequest: .badRequest
         case .notFound: .notFound
         case .tooLarge: .contentTooLarge
-        case .notReady, .busy: .serviceUnavailable
+        case .notReady, .busy, .membersUnavailable: .serviceUnavailable
         default: .internalServerError
         }
     }

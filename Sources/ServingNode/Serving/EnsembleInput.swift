@@ -1,70 +1,96 @@
 import EnsembleModel
-import Forest
+
+/// An inference request, checked against the ensemble that is to answer it.
+struct EnsembleInput: Sendable {
+    let rowCount: Int
+    /// N x K probabilities that the request brings, by the member's place in model order.
+    let given: [Int: [Float]]
+    /// Places of the members to call: those whose tensor the request leaves out.
+    let absent: [Int]
+    /// What members are told of the rows.
+    let rows: RawRows
+}
 
 extension LoadedEnsemble {
-    /// What the ensemble says about N rows.
-    struct Answer: Sendable {
-        /// N x K, row by row.
-        let probabilities: [Double]
-        /// The most probable class of each row; the first of equals.
-        let labels: [String]
-    }
+    /// Whether a tensor of this name is for members only.
+    func isRaw(_ name: String) -> Bool { !tensorNames.contains(name) && OptionalTensor(rawValue: name) == nil }
 
-    /// Rows scored at a time: the combiner's input takes several times the memory of the request's numbers.
-    private static let blockRows = 1024
-
-    /// Scores a request.
+    /// Checks a request.
     ///
     /// - Throws: ``NodeError`` with code `badRequest` or `tooLarge` saying which tensor is wrong and what it should be.
-    func answer(_ request: InferenceRequest, limits: NodeLimits) throws(NodeError) -> Answer {
-        let input = try input(request, limits: limits)
-        var probabilities: [Double] = []
-        for first in stride(from: 0, to: input.rowCount, by: Self.blockRows) {
-            let rows = Array(first..<min(first + Self.blockRows, input.rowCount))
-            probabilities += forest.probabilities(rows: MemberColumns.joined(input.columns, rows: rows))
-        }
-        let labels = stride(from: 0, to: probabilities.count, by: classCount).map { first in
-            var best = 0
-            for column in 1..<classCount where probabilities[first + column] > probabilities[first + best] {
-                best = column
-            }
-            return manifest.classes[best]
-        }
-        return Answer(probabilities: probabilities, labels: labels)
-    }
-
-    /// The number of rows, and what the combiner sees of each member, in model order.
-    ///
-    /// A missing member is refused: the combiner was never trained on rows that lack one.
-    private func input(
-        _ request: InferenceRequest, limits: NodeLimits
-    ) throws(NodeError) -> (rowCount: Int, columns: [MemberColumns]) {
+    func input(_ request: InferenceRequest, limits: NodeLimits) throws(NodeError) -> EnsembleInput {
         var given: [String: InferenceRequest.Tensor] = [:]
-        for tensor in request.inputs {
-            guard tensorNames.contains(tensor.name) || OptionalTensor(rawValue: tensor.name) != nil else {
-                throw NodeError(.badRequest, "tensor '\(tensor.name.prefix(256))' is unknown; \(expectation)")
-            }
-            guard given.updateValue(tensor, forKey: tensor.name) == nil else {
-                throw NodeError(.badRequest, "tensor '\(tensor.name)' is given twice")
-            }
+        for tensor in request.inputs where given.updateValue(tensor, forKey: tensor.name) != nil {
+            throw NodeError(.badRequest, "tensor '\(tensor.name.prefix(256))' is given twice")
         }
-        let missing = tensorNames.filter { given[$0] == nil }
+        let absent = tensorNames.indices.filter { given[tensorNames[$0]] == nil }
+        let raw = request.inputs.filter { isRaw($0.name) }
+        if let first = raw.first, absent.allSatisfy({ endpoints[$0] == nil }) {
+            throw NodeError(.badRequest, "tensor '\(first.name.prefix(256))' is unknown; \(expectation)")
+        }
+        let hasRows = !raw.isEmpty || given[OptionalTensor.key.rawValue] != nil
+        let missing = absent.filter { !hasRows || endpoints[$0] == nil }
         guard missing.isEmpty else {
-            throw NodeError(.badRequest, "missing: \(missing.joined(separator: ", ")); \(expectation)")
+            throw NodeError(
+                .badRequest, "missing: \(missing.map { tensorNames[$0] }.joined(separator: ", ")); \(expectation)")
         }
         let members = tensorNames.compactMap { given[$0] }
-        let rowCount = try rowCount(members, limits: limits)
-        if let key = given[OptionalTensor.key.rawValue] { _ = try texts(key, rowCount: rowCount) }
+        let rowCount =
+            try members.isEmpty
+            ? rowCount(ofRaw: raw + [given[OptionalTensor.key.rawValue]].compactMap { $0 }, limits: limits)
+            : rowCount(members, limits: limits)
+        let keys = try given[OptionalTensor.key.rawValue].map { (tensor) throws(NodeError) in
+            try texts(tensor, rowCount: rowCount)
+        }
         let groups = try groups(given[OptionalTensor.group.rawValue], rowCount: rowCount)
-        var values: [[Float]] = []
-        for member in members { try values.append(probabilities(member, rowCount: rowCount)) }
-        return (rowCount, columns(of: values, groups: groups))
+        var tensors: [RawTensor] = []
+        for tensor in raw { try tensors.append(rawTensor(tensor, rowCount: rowCount)) }
+        var values: [Int: [Float]] = [:]
+        for (member, name) in tensorNames.enumerated() {
+            if let tensor = given[name] { values[member] = try probabilities(tensor, rowCount: rowCount) }
+        }
+        return EnsembleInput(
+            rowCount: rowCount, given: values, absent: absent,
+            rows: RawRows(count: rowCount, keys: keys, groups: groups, tensors: tensors))
     }
 
     private var expectation: String {
-        "'\(manifest.ensemble)' takes one tensor a member (\(tensorNames.joined(separator: ", ")))"
+        let isCallable = endpoints.contains { $0 != nil }
+        return "'\(manifest.ensemble)' takes one tensor a member (\(tensorNames.joined(separator: ", ")))"
+            + (isCallable ? ", or in place of those of members with an endpoint what these take" : "")
             + (seesGroups ? ", \(OptionalTensor.group.rawValue)" : "") + " and optionally "
             + optionalTensors.map(\.rawValue).joined(separator: ", ")
+    }
+
+    /// N, on which all tensors that are not members' agree.
+    private func rowCount(ofRaw tensors: [InferenceRequest.Tensor], limits: NodeLimits) throws(NodeError) -> Int {
+        guard let first = tensors.first, let count = first.shape.first, count >= 1 else {
+            throw NodeError(
+                .badRequest, "tensor '\(tensors.first?.name.prefix(256) ?? "")' has no rows: its shape must be [N, ...]"
+            )
+        }
+        guard count <= limits.rows else {
+            throw NodeError(
+                .tooLarge, "tensor '\(first.name.prefix(256))' has \(count) rows; send at most \(limits.rows) a request"
+            )
+        }
+        return count
+    }
+
+    /// A tensor for members.
+    private func rawTensor(_ tensor: InferenceRequest.Tensor, rowCount: Int) throws(NodeError) -> RawTensor {
+        let rowShape = Array(tensor.shape.dropFirst())
+        var width: Int? = 1
+        for size in rowShape { width = width.flatMap { Self.product($0, size) } }
+        guard tensor.shape.first == rowCount, case .raw(let elements) = tensor.values, let width, width >= 1,
+            elements.count.isMultiple(of: width), elements.count / width == rowCount
+        else {
+            throw NodeError(
+                .badRequest,
+                "tensor '\(tensor.name.prefix(256))' has shape \(tensor.shape); "
+                    + "it must be [\(rowCount), ...] and have as many elements")
+        }
+        return RawTensor(name: tensor.name, datatype: tensor.datatype, rowShape: rowShape, elements: elements)
     }
 
     /// N, on which all members agree.
@@ -109,10 +135,10 @@ extension LoadedEnsemble {
         return texts
     }
 
-    /// The group of each row, where the combiner sees groups.
+    /// The group of each row; needed where the combiner sees groups.
     private func groups(_ tensor: InferenceRequest.Tensor?, rowCount: Int) throws(NodeError) -> [String]? {
         let groups = try tensor.map { (tensor) throws(NodeError) in try texts(tensor, rowCount: rowCount) }
-        guard seesGroups else { return nil }
+        guard seesGroups else { return groups }
         guard let groups else {
             throw NodeError(
                 .badRequest,
@@ -154,5 +180,10 @@ extension LoadedEnsemble {
             }
         }
         return values
+    }
+
+    private static func product(_ left: Int, _ right: Int) -> Int? {
+        let (product, overflows) = left.multipliedReportingOverflow(by: right)
+        return overflows ? nil : product
     }
 }
