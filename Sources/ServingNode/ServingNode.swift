@@ -41,13 +41,13 @@ public struct ServingNode: Sendable {
         self.logger = logger
         state = try StateDirectory(path: configuration.stateDirectory)
         nodeID = configuration.nodeID ?? state.nodeID(logger: logger)
-        let root = try configuration.root()
         let changes = changes
         var ensembles: [Ensemble] = []
         for name in configuration.ensembles {
             let slots = try state.slots(of: name, limits: limits)
             let start = try FollowingStart(
-                slots, root: root, pin: configuration.pin, now: Date(), logger: logger.with("ensemble", name))
+                slots, root: configuration.root, pin: configuration.pin, now: Date(),
+                logger: logger.with("ensemble", name))
             ensembles.append(
                 Ensemble(
                     served: ServedEnsemble(name: name, loaded: start.loaded?.ensemble), slots: slots, start: start,
@@ -98,10 +98,9 @@ public struct ServingNode: Sendable {
     }
 
     private func reporter(client: RegistryClient) -> StatusReporter {
-        let statuses = ensembles.map(\.status)
-        return StatusReporter(
-            node: nodeID, client: client, limits: limits, logger: logger,
-            reports: { statuses.map { $0.report(now: Date()) } }, changes: changes)
+        StatusReporter(
+            node: nodeID, client: client, limits: limits, logger: logger, statuses: ensembles.map(\.status),
+            changes: changes)
     }
 
     private func server(

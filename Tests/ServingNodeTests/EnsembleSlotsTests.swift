@@ -184,6 +184,32 @@ import Testing
         }
     }
 
+    @Test func theRootFileCountsOnlyUntilSomethingIsTrusted() async throws {
+        try await ScratchDirectory.with { directory in
+            let saved = try Saved(in: directory)
+            func trusted(_ log: LogRecorder = LogRecorder(), root: () throws(NodeError) -> [UInt8]?) throws -> Data {
+                try FollowingStart(
+                    saved.slots, root: root, pin: nil, now: SignedRepository.start, logger: log.logger
+                ).trusted.root
+            }
+            func unreadable() throws(NodeError) -> [UInt8]? { throw NodeError(.invalidConfiguration, "no such file") }
+            let kept = saved.second.metadata.root
+            let log = LogRecorder()
+            #expect(try trusted(log) { nil } == kept)
+            #expect(try trusted(log) { [UInt8](kept) } == kept)
+            #expect(log.entries.allSatisfy { $0.level < .warning })
+            let stranger = try SignedRepository().newestRoot
+            #expect(try trusted(log) { stranger } == kept)
+            #expect(try trusted(log, root: unreadable) == kept)
+            #expect(log.entries.filter { $0.level >= .warning }.map(\.level) == [.error, .warning])
+            for slot in ["current", "previous"] { try saved.damage(slot) }
+            #expect(try trusted { stranger } == Data(stranger))
+            #expect(throws: NodeError.self) { try trusted { nil } }
+            #expect(throws: NodeError.self) { try trusted(root: unreadable) }
+            #expect(throws: NodeError.self) { try trusted { Array("{}".utf8) } }
+        }
+    }
+
     @Test func makesANodeIDOnceOfWhateverTheHostIsCalled() async throws {
         try await ScratchDirectory.with { directory in
             let state = try StateDirectory(path: directory.path)

@@ -47,7 +47,7 @@ import Trust
         }
     }
 
-    @Test func aHeldAnswerComesWithTheNextManifest() async throws {
+    @Test(.timeLimit(.minutes(1))) func aHeldAnswerComesWithTheNextManifest() async throws {
         try await FollowerFixture.with {
             $0.wait = .seconds(60)
         } _: { node in
@@ -280,6 +280,18 @@ import Trust
             #expect(empty.report.state == .empty)
             #expect(log.entries.map(\.message) == ["Slot is not usable", "Slot is not usable", "Nothing to serve yet"])
             #expect(await empty.poll() == "activated 2")
+        }
+    }
+
+    @Test func aRenewalIsKeptToo() async throws {
+        try await FollowerFixture.with { node in
+            try node.publish(Release(1))
+            #expect(await node.poll() == "activated 1")
+            let old = node.registry.state.files
+            try node.publish(Release(1))
+            #expect(await node.poll() == "unchanged")
+            node.registry.change { $0.files.merge(old) { $1 } }
+            #expect(await (try node.restarted()).poll() == "failed verify rollback")
         }
     }
 
