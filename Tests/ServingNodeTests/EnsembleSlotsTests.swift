@@ -159,6 +159,8 @@ import Testing
             metadata = saved.second.metadata
             metadata.targets = saved.first.metadata.targets
             #expect(try serves(Slot(metadata: metadata, document: saved.second.document)) == 1)
+            let altered = try Release(2, .three, after: Release(1)) { $0.createdAt += 1 }
+            #expect(try serves(Slot(metadata: saved.second.metadata, document: altered.document())) == 1)
             #expect(try serves(saved.second) == 2)
         }
     }

@@ -55,7 +55,10 @@ import Trust
             try node.publish(first)
             #expect(await node.poll() == "activated 1")
             async let next = node.poll()
-            while node.registry.requests("after=1.1") == 0 { await Task.yield() }
+            while node.registry.requests("after=1.1") == 0 {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             try node.publish(Release(2, .three, after: first))
             #expect(await next == "activated 2")
             #expect(node.registry.requests("after=") == 1)

@@ -42,13 +42,22 @@ import Testing
                 node: "n", client: node.client, limits: limits, logger: FollowerFixture.logger,
                 statuses: [node.status], changes: changes)
             let running = Task { await reporter.run() }
-            while node.registry.state.reports.isEmpty { await Task.yield() }
+            while node.registry.state.reports.isEmpty {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             let before = node.registry.state
             node.registry.change { $0.problem = Problem(.databaseUnavailable, detail: "later") }
             changes.send()
-            while node.registry.state.reportAttempts < before.reportAttempts + 3 { await Task.yield() }
+            while node.registry.state.reportAttempts < before.reportAttempts + 3 {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             node.registry.change { $0.problem = nil }
-            while node.registry.state.reports.count == before.reports.count { await Task.yield() }
+            while node.registry.state.reports.count == before.reports.count {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             running.cancel()
             await running.value
         }
