@@ -187,7 +187,8 @@ let package = Package(
         tests(
             "SystemTests",
             [
-                "EnsembleModel", "Forest", "RegistryAPI", "RegistryTesting", "registry", "registry-node", "registryd",
+                "EnsembleModel", "Forest", "RegistryAPI", "RegistryTesting", "Trust", "registry", "registry-node",
+                "registryd",
                 .asyncHTTPClient, .nioCore, .nioFoundationCompat, .nioHTTP1,
             ]),
         tests("RepositoryTests", []),

@@ -276,7 +276,8 @@ def run(options, work):
             token.write_text(registry.json("tokens", "create", "demo-node", "--scope", "node")["secret"])
         node = Server(
             [f"{options.programs}/registry-node", "run", "--registry", environment["REGISTRY_URL"], "--ensemble", ensemble,
-             "--state", str(work / "node"), "--listen", "127.0.0.1:0", "--token-file", str(token)],
+             "--state", str(work / "node"), "--listen", "127.0.0.1:0", "--token-file", str(token),
+             "--root", str(registry_dir / "keys" / "root.json")],
             work / "node.log", environment, work / "node.address")
         try:
             print("\nA serving node's answers")

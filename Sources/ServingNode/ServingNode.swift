@@ -43,7 +43,6 @@ public struct ServingNode: Sendable {
         self.logger = logger
         state = try StateDirectory(path: configuration.stateDirectory)
         nodeID = configuration.nodeID ?? state.nodeID(logger: logger)
-        let root = try configuration.root()
         let changes = changes
         var memberLimits = MemberLimits()
         memberLimits.jsonDepth = limits.jsonDepth
@@ -54,7 +53,8 @@ public struct ServingNode: Sendable {
         for name in configuration.ensembles {
             let slots = try state.slots(of: name, limits: limits)
             let start = try FollowingStart(
-                slots, root: root, pin: configuration.pin, now: Date(), logger: logger.with("ensemble", name))
+                slots, root: configuration.root, pin: configuration.pin, now: Date(),
+                logger: logger.with("ensemble", name))
             let serving = EnsembleServing(
                 ServedEnsemble(name: name, loaded: start.loaded?.ensemble), calls: calls, caches: caches,
                 limits: limits, logger: logger)
@@ -113,10 +113,9 @@ public struct ServingNode: Sendable {
     }
 
     private func reporter(client: RegistryClient) -> StatusReporter {
-        let statuses = ensembles.map(\.status)
-        return StatusReporter(
-            node: nodeID, client: client, limits: limits, logger: logger,
-            reports: { statuses.map { $0.report(now: Date()) } }, changes: changes)
+        StatusReporter(
+            node: nodeID, client: client, limits: limits, logger: logger, statuses: ensembles.map(\.status),
+            changes: changes)
     }
 
     private func server(

@@ -159,6 +159,8 @@ import Testing
             metadata = saved.second.metadata
             metadata.targets = saved.first.metadata.targets
             #expect(try serves(Slot(metadata: metadata, document: saved.second.document)) == 1)
+            let altered = try Release(2, .three, after: Release(1)) { $0.createdAt += 1 }
+            #expect(try serves(Slot(metadata: saved.second.metadata, document: altered.document())) == 1)
             #expect(try serves(saved.second) == 2)
         }
     }
@@ -181,6 +183,32 @@ import Testing
             #expect(log.entries.count == 2)
             #expect(
                 "\(log.entries[0].metadata["reason"] ?? "")".contains("an earlier version of this program wrote it"))
+        }
+    }
+
+    @Test func theRootFileCountsOnlyUntilSomethingIsTrusted() async throws {
+        try await ScratchDirectory.with { directory in
+            let saved = try Saved(in: directory)
+            func trusted(_ log: LogRecorder = LogRecorder(), root: () throws(NodeError) -> [UInt8]?) throws -> Data {
+                try FollowingStart(
+                    saved.slots, root: root, pin: nil, now: SignedRepository.start, logger: log.logger
+                ).trusted.root
+            }
+            func unreadable() throws(NodeError) -> [UInt8]? { throw NodeError(.invalidConfiguration, "no such file") }
+            let kept = saved.second.metadata.root
+            let log = LogRecorder()
+            #expect(try trusted(log) { nil } == kept)
+            #expect(try trusted(log) { [UInt8](kept) } == kept)
+            #expect(log.entries.allSatisfy { $0.level < .warning })
+            let stranger = try SignedRepository().newestRoot
+            #expect(try trusted(log) { stranger } == kept)
+            #expect(try trusted(log, root: unreadable) == kept)
+            #expect(log.entries.filter { $0.level >= .warning }.map(\.level) == [.error, .warning])
+            for slot in ["current", "previous"] { try saved.damage(slot) }
+            #expect(try trusted { stranger } == Data(stranger))
+            #expect(throws: NodeError.self) { try trusted { nil } }
+            #expect(throws: NodeError.self) { try trusted(root: unreadable) }
+            #expect(throws: NodeError.self) { try trusted { Array("{}".utf8) } }
         }
     }
 

@@ -13,7 +13,8 @@ import Trust
 
 @testable import ServingNode
 
-/// The real program, killed in the middle of updates. `NODE_KILLS` in the environment sets how often.
+/// The real program, killed in the middle of updates; `NODE_KILLS=200 deploy/test --filter KillTests` does it more
+/// often.
 @Suite struct KillTests {
     private static let environment = ProcessInfo.processInfo.environment
     private static let kills = environment["NODE_KILLS"].flatMap { Int($0) }

@@ -27,6 +27,8 @@ final class RegistryStandIn: Sendable {
         /// Paths below `/tuf/digits/` asked for, with their queries.
         var requests: [String] = []
         var reports: [(node: String, report: NodeReport)] = []
+        /// Reports that were sent, taken or not.
+        var reportAttempts = 0
         /// Answers held.
         var waiting: [AsyncStream<Void>.Continuation] = []
     }
@@ -109,6 +111,7 @@ final class RegistryStandIn: Sendable {
             let body = try await request.body.collect(upTo: 1 << 20)
             let status = try APIJSON.decoder().decode(NodeStatusRequest.self, from: body)
             let node = try context.parameters.require("id")
+            self.change { $0.reportAttempts += 1 }
             if let problem = self.state.problem { return try Self.answer(problem) }
             self.change { $0.reports += status.ensembles.map { (node, $0) } }
             return Response(status: .noContent)
@@ -238,7 +241,7 @@ struct FollowerFixture: Sendable {
         change(&settings)
         slots = try EnsembleSlots(ensemble: "digits", directory: folder, limits: settings.limits)
         let start = try FollowingStart(
-            slots, root: registry.root, pin: settings.pin, now: clock.now, logger: logger)
+            slots, root: { registry.root }, pin: settings.pin, now: clock.now, logger: logger)
         served = ServedEnsemble(name: "digits", loaded: start.loaded?.ensemble)
         status = FollowingStatus(ensemble: "digits", start: start, pin: settings.pin)
         follower = Follower(

@@ -11,7 +11,8 @@ import Testing
         try await FollowerFixture.with { node in
             let reporter = StatusReporter(
                 node: "n", client: node.client, limits: NodeLimits(), logger: FollowerFixture.logger,
-                reports: { [node.report] }, changes: ChangeSignal())
+                statuses: [node.status], changes: ChangeSignal(), figures: { ["name_length": Double($0.count)] },
+                now: { node.clock.now })
             #expect(await reporter.send() == nil)
             let first = try Release(1)
             try node.publish(first)
@@ -23,27 +24,40 @@ import Testing
             #expect(
                 reports.map(\.report.running) == [nil, .init(generation: 1, sequence: 1, sha256: first.digest)])
             #expect(reports.last?.report.attempted == first.digest)
+            #expect(
+                reports.last?.report.figures
+                    == ["name_length": 6, "metadata_stale": 0, "metadata_expires_seconds": 600])
             #expect(reports.last?.report.versions == .init(root: 1, targets: 1, snapshot: 1, timestamp: 1))
             node.registry.change { $0.problem = Problem(.busy, detail: "later") }
             #expect(await reporter.send() != nil)
         }
     }
 
-    @Test func sendsWhatChangedUntilItArrives() async throws {
+    @Test(.timeLimit(.minutes(1))) func sendsWhatChangedUntilItArrives() async throws {
         try await FollowerFixture.with { node in
             let changes = ChangeSignal()
             var limits = NodeLimits()
             limits.longestBackoff = .zero
             let reporter = StatusReporter(
                 node: "n", client: node.client, limits: limits, logger: FollowerFixture.logger,
-                reports: { [node.report] }, changes: changes)
-            func arrived(_ count: Int) async { while node.registry.state.reports.count < count { await Task.yield() } }
+                statuses: [node.status], changes: changes)
             let running = Task { await reporter.run() }
-            await arrived(1)
+            while node.registry.state.reports.isEmpty {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
+            let before = node.registry.state
             node.registry.change { $0.problem = Problem(.databaseUnavailable, detail: "later") }
             changes.send()
+            while node.registry.state.reportAttempts < before.reportAttempts + 3 {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             node.registry.change { $0.problem = nil }
-            await arrived(2)
+            while node.registry.state.reports.count == before.reports.count {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             running.cancel()
             await running.value
         }
@@ -53,7 +67,7 @@ import Testing
         try await FollowerFixture.with { node in
             let count = Counter()
             let start = try FollowingStart(
-                node.slots, root: node.registry.root, pin: nil, now: node.clock.now, logger: FollowerFixture.logger)
+                node.slots, root: { node.registry.root }, pin: nil, now: node.clock.now, logger: FollowerFixture.logger)
             let status = FollowingStatus(ensemble: "digits", start: start) { count.add() }
             status.update { $0.trust.versions.timestamp = 7 }
             #expect(count.value == 0)

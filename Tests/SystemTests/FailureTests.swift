@@ -3,6 +3,7 @@ import Foundation
 import RegistryAPI
 import RegistryTesting
 import Testing
+import Trust
 
 /// Daemons and workers that are killed, doubled or cut off from their database.
 @Suite(.serialized) struct FailureTests {
@@ -45,11 +46,18 @@ import Testing
     @Test(.timeLimit(.minutes(1))) func programsEndWithWhatStartedThem() async throws {
         try await ScratchDirectory.with { folder in
             let registry = try await RunningRegistry.start(in: folder)
+            let key = SigningKey()
+            var root = try RootProposal(
+                first: .first(
+                    keys: Dictionary(uniqueKeysWithValues: MetadataRole.allCases.map { ($0, [key.publicKey]) }),
+                    now: Date(timeIntervalSince1970: 1_900_000_000)))
+            try root.sign(with: key)
+            let rootFile = try registry.file("root.json", String(decoding: root.finished().bytes, as: UTF8.self))
             let node = try await RunningProgram(
                 "registry-node",
                 [
                     "run", "--registry", registry.url, "--ensemble", "pets", "--state", folder.path + "/node",
-                    "--listen", "127.0.0.1:0", "--root", registry.rootFile,
+                    "--listen", "127.0.0.1:0", "--root", rootFile,
                 ], folder: folder)
             #expect(try await node.abandon() == 0)
             #expect(try await registry.daemon.abandon() == 0)

@@ -162,8 +162,10 @@ actor Follower: Service {
 
     private func finish(_ update: UpdateCycle.Update, _ run: UpdateRun) async throws -> Outcome {
         switch run.decision {
-        case .refused(let manifest) where manifest.refusal.stage == .verify:
+        case .refused(let manifest):
             // Metadata that contradicts what is known is not trusted.
+            if manifest.refusal.stage != .verify { try trust(update.trusted) }
+            status.update { $0.refusal = manifest.refusal }
             return .unchanged(.refused(manifest))
         case .take:
             guard let manifest = run.manifest else { throw NodeError(.untrusted, "the update has no manifest") }
@@ -176,7 +178,7 @@ actor Follower: Service {
             }
         case .some(let decision):
             try trust(update.trusted)
-            if case .refused = decision {} else { status.update { $0.refusal = nil } }
+            status.update { $0.refusal = nil }
             return .unchanged(decision)
         case nil: throw NodeError(.untrusted, "the update says nothing of a manifest")
         }

@@ -15,13 +15,15 @@ struct FollowingStart: Sendable {
     /// Reads it.
     ///
     /// - Parameters:
-    ///   - root: the root file that the node was installed with; it counts where nothing is trusted yet.
+    ///   - root: reads the root file that the node was installed with, if there is one; it counts where nothing is
+    ///     trusted yet.
     ///   - pin: a sequence to stay at.
     /// - Throws: ``NodeError`` with code `invalidConfiguration` when there is no root at all.
-    init(_ slots: EnsembleSlots, root: [UInt8]?, pin: Int?, now: Date, logger: Logger) throws(NodeError) {
+    init(
+        _ slots: EnsembleSlots, root: () throws(NodeError) -> [UInt8]?, pin: Int?, now: Date, logger: Logger
+    ) throws(NodeError) {
         loaded = slots.load(pin: pin, now: now, logger: logger)
         refused = slots.loadRefused(logger: logger)
-        let installed = try root.map { root throws(NodeError) in try Self.installed(root) }
         var kept = loaded?.slot.metadata
         do throws(NodeError) {
             kept = try slots.loadTrusted() ?? kept
@@ -30,15 +32,18 @@ struct FollowingStart: Sendable {
                 "Trusted metadata is not usable; going on from \(kept == nil ? "the root file" : "the slot served")",
                 metadata: ["code": "\(error.code.rawValue)", "reason": "\(error)"])
         }
-        guard let trusted = kept ?? installed else {
+        if let kept {
+            trusted = kept
+            Self.compare(kept, root, logger: logger)
+        } else if let file = try root() {
+            trusted = try Self.installed(file)
+        } else {
             throw NodeError(
                 .invalidConfiguration,
                 "the node trusts no registry yet: give the registry's root file with --root FILE (a registry that made "
                     + "its own keys has it as keys/root.json in its data directory)")
         }
-        self.trusted = trusted
         summary = TrustSummary(trusted.trusted, ensemble: slots.ensemble, now: now)
-        if let installed { Self.compare(installed, trusted, logger: logger) }
         if let loaded {
             let manifest = loaded.slot.document
             logger.notice(
@@ -64,12 +69,19 @@ struct FollowingStart: Sendable {
         return try StoredMetadata(trusted)
     }
 
-    /// The root followed since goes before the one installed, but both should be of one registry.
-    private static func compare(_ installed: StoredMetadata, _ trusted: StoredMetadata, logger: Logger) {
-        let roots = [installed, trusted].compactMap { try? Signed<Root>(parsing: [UInt8]($0.root)).content.version }
-        guard roots.count == 2, roots[0] == roots[1], installed.root != trusted.root else { return }
-        logger.error(
-            "The root file is another registry's; what was followed before counts: choose a new state directory",
-            metadata: ["version": "\(roots[0])"])
+    /// The root followed since goes before the one installed; but they should be of one registry.
+    private static func compare(_ kept: StoredMetadata, _ root: () throws(NodeError) -> [UInt8]?, logger: Logger) {
+        do {
+            guard let file = try root() else { return }
+            let installed = try Self.installed(file)
+            let versions = try [installed, kept].map { try Signed<Root>(parsing: [UInt8]($0.root)).content.version }
+            guard versions[0] == versions[1], installed.root != kept.root else { return }
+            logger.error(
+                "The root file is another registry's; what was followed before counts: choose a new state directory",
+                metadata: ["version": "\(versions[0])"])
+        } catch {
+            logger.warning(
+                "The root file is not usable; what was followed before counts", metadata: ["reason": "\(error)"])
+        }
     }
 }

@@ -11,9 +11,11 @@ struct StatusReporter: Service {
     let client: RegistryClient
     let limits: NodeLimits
     let logger: Logger
-    /// The reports to be sent now.
-    let reports: @Sendable () -> [NodeReport]
+    let statuses: [FollowingStatus]
     let changes: ChangeSignal
+    /// Cache and latency figures of an ensemble, by name.
+    var figures: @Sendable (_ ensemble: String) -> [String: Double] = { _ in [:] }
+    var now: @Sendable () -> Date = { Date() }
 
     /// Reports until a graceful shutdown.
     func run() async {
@@ -63,7 +65,8 @@ struct StatusReporter: Service {
     /// - Returns: why it did not arrive; nil when it did.
     func send() async -> (any Error)? {
         do {
-            try await client.reportStatus(node: node, NodeStatusRequest(ensembles: reports()))
+            let reports = statuses.map { $0.report(now: now(), figures: figures($0.ensemble)) }
+            try await client.reportStatus(node: node, NodeStatusRequest(ensembles: reports))
             return nil
         } catch {
             return error
