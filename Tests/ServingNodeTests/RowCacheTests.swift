@@ -103,6 +103,20 @@ import Testing
         }
     }
 
+    @Test func aGroupOfWhichOneRowIsKnownIsComputedWhole() async throws {
+        let task = task
+        try await with(.probabilityAndGroup) { node, server, champions in
+            // As when the other row's label had to leave the cache; this one would not do for its mean.
+            let group = RowCaches.compositions(keys: ["a", "b"], groups: ["q", "q"])[0]
+            let key = RowCaches.LabelKey(contentID: champions[0].manifest.contentID, key: "a", group: group)
+            node.caches.labels?.insert([1, 0, 0], for: key, bytes: key.bytes(classCount: 3))
+            let pair = try await node.ask([5, 6], keys: ["a", "b"], groups: ["q", "q"])
+            #expect(node.caches.labels?.figures.hits == 1)
+            #expect(pair.probabilities == (try champions[0].probabilities(task.members([5, 6]), groups: ["q", "q"])))
+            #expect(server.calls("knn").map(\.rows) == [[5, 6]])
+        }
+    }
+
     @Test func compositionsAreOfKeysNotOfTheirText() {
         let joined = RowCaches.compositions(keys: ["a", "b", "ab", ""], groups: ["1", "1", "2", "2"])
         #expect(Set(joined).count == 2)
