@@ -71,5 +71,6 @@ struct RegistryCommand: AsyncParsableCommand {
             PromotionsCommand.self,
             DecisionsCommand.self,
             ManifestCommand.self, RetryCommand.self, ReplayCommand.self, SimulateCommand.self, TokensCommand.self,
+            KeysCommand.self,
         ])
 }

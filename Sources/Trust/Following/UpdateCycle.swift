@@ -62,7 +62,7 @@ public struct UpdateCycle: Sendable {
 
     var state = State.idle
     var verifier: MetadataVerifier
-    /// What is to be stored by now: as handed in, and changed as the actions so far say. What the next cycle starts from,
+    /// What is to be stored by now: as handed in, and changed as the actions so far say. The next cycle starts from it,
     /// also after a failure.
     public internal(set) var trusted: TrustedMetadata
     let held: Set<ContentDigest>
