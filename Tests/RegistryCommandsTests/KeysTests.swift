@@ -29,6 +29,7 @@ struct KeysTests {
         var isComplete: Bool
         var roles: [Role]
         var missing: [Missing]
+        var unnamed: [String]
         var written: [String]
     }
 
@@ -163,6 +164,10 @@ struct KeysTests {
             let revoked = try await Self.run(
                 ["revoke", "targets", String(old.prefix(10)), "--threshold", "1"], in: folder)
             #expect((revoked.version, revoked.roles[1].keys.count) == (3, 1))
+            #expect(revoked.unnamed == [made.roles[1].keys[0].file])
+            let shown = await Transcript.run(["keys", "status", "--keys", folder.path])
+            #expect(shown.output.contains("targets    1 of 1     "))
+            #expect(shown.output.contains("not named by this root: \(revoked.unnamed[0])"))
         }
     }
 

@@ -34,6 +34,8 @@ struct KeysReport: Encodable {
     var isComplete: Bool
     var roles: [Role]
     var missing: [Missing]
+    /// Key files in the folder that the root does not name: new ones for elsewhere, and old ones.
+    var unnamed: [String]
     /// The files that were written.
     var written: [String]
 
@@ -63,6 +65,7 @@ struct KeysReport: Encodable {
         missing = (proposal?.missing ?? []).map {
             Missing(rootVersion: $0.version, signatures: $0.count, of: $0.keyIDs)
         }
+        unnamed = files.filter { root.keyID(of: $0.key.publicKey, for: $0.key.role) == nil }.map(\.path)
         self.written = written
     }
 
@@ -76,14 +79,15 @@ struct KeysReport: Encodable {
         text +=
             "\n"
             + TextTable(
-                columns: [.text("role"), .text("threshold"), .text("key"), .text("here"), .text("signed")],
+                columns: [.text("role"), .text("threshold"), .text("key"), .text("here")]
+                    + (isComplete ? [] : [.text("signed")]),
                 rows: roles.flatMap { role in
                     role.keys.enumerated().map { index, key in
                         [
                             index == 0 ? role.role : "",
                             index == 0 ? "\(role.threshold) of \(role.keys.count)" : "", String(key.id.prefix(12)),
-                            key.file == nil ? "no" : "yes", key.hasSigned.map { $0 ? "yes" : "no" } ?? "",
-                        ]
+                            key.file == nil ? "no" : "yes",
+                        ] + (isComplete ? [] : [key.hasSigned.map { $0 ? "yes" : "no" } ?? ""])
                     }
                 }
             ).text
@@ -92,6 +96,7 @@ struct KeysReport: Encodable {
                 "\nRoot version \(missing.rootVersion) asks for \(missing.signatures) more of: "
                 + missing.of.map { String($0.prefix(12)) }.joined(separator: ", ")
         }
+        for file in unnamed { text += "\nnot named by this root: \(file)" }
         if !written.isEmpty { text += "\nwritten: " + written.joined(separator: "\n         ") }
         return text
     }

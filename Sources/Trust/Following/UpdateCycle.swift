@@ -46,7 +46,7 @@ public struct UpdateCycle: Sendable {
         public let timestamp: Timestamp
         /// The newest targets.
         public let targets: Targets
-        /// Whether the targets are other than those trusted before.
+        /// Whether the files are others than those trusted before: false after a mere renewal.
         public let isNew: Bool
     }
 

@@ -124,7 +124,7 @@ public struct Root: SignedContent {
         throw TrustError(
             .wrongSignature, role,
             "\(role.rawValue) metadata version \(signed.content.version) has "
-                + "\(signers(of: signed, as: role).count) valid signatures of the \(roles[role]?.threshold ?? 1) that root version \(version) asks for"
-        )
+                + "\(signers(of: signed, as: role).count) valid signatures of the \(roles[role]?.threshold ?? 1) "
+                + "that root version \(version) asks for")
     }
 }
