@@ -80,8 +80,9 @@ let package = Package(
         library("Evaluation", ["Boosting", "EnsembleModel", "Forest", "Shapley"]),
         library("Simulation", ["EnsembleModel", "Evaluation"]),
 
-        // The Update Framework: roles, keys, the publisher's side and the client workflow; bytes and time in, values out.
+        // The Update Framework: roles, keys, the publisher's side and the client workflow, without I/O or clock.
         library("Trust", ["EnsembleModel", .crypto, .cryptoExtras]),
+        library("KeyFiles", ["Trust"]),
 
         // Storage.
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -124,8 +125,8 @@ let package = Package(
         library(
             "RegistryCommands",
             [
-                "CZlib", "EnsembleModel", "Ingest", "RegistryAPI", "RegistryClient", "Simulation", .argumentParser,
-                .nioCore, .yams,
+                "CZlib", "EnsembleModel", "Ingest", "KeyFiles", "RegistryAPI", "RegistryClient", "Simulation", "Trust",
+                .argumentParser, .nioCore, .yams,
             ]),
         library(
             "ServingNode",
@@ -173,7 +174,7 @@ let package = Package(
         tests(
             "RegistryCommandsTests",
             [
-                "EnsembleModel", "RegistryAPI", "RegistryClient", "RegistryCommands", "Simulation",
+                "EnsembleModel", "KeyFiles", "RegistryAPI", "RegistryClient", "RegistryCommands", "Simulation", "Trust",
                 .argumentParser, .httpTypes, .hummingbird, .logging, .nioCore,
             ],
             exclude: ["DecisionTexts", "Snapshots"]),

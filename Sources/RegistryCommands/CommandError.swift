@@ -2,6 +2,7 @@ import ArgumentParser
 import EnsembleModel
 import RegistryAPI
 import RegistryClient
+import Trust
 
 /// What `registry` ends with; scripts branch on it.
 enum ExitStatus: Int32, CaseIterable, Sendable {
@@ -40,6 +41,7 @@ extension ExitStatus {
         case let error as CommandError: self = error.code
         case let error as RegistryClientError: self.init(error)
         case is EnsembleModelError: self = .usage
+        case let error as TrustError: self.init(error)
         default: self = .failed
         }
     }
@@ -56,6 +58,15 @@ extension ExitStatus {
             case .unreachable, .timeout: .unreachable
             case .invalidRequest: .usage
             case .protocolViolation, .digestMismatch, .invalidBody: .failed
+            }
+    }
+
+    private init(_ error: TrustError) {
+        self =
+            switch error.code {
+            case .invalidChange, .missingKey, .equivocation: .refused
+            case .wrongPassphrase: .unauthorised
+            default: .failed
             }
     }
 

@@ -71,5 +71,6 @@ struct RegistryCommand: AsyncParsableCommand {
             PromotionsCommand.self, RollbackCommand.self, RecoverCommand.self, NodesCommand.self,
             DecisionsCommand.self, ApproveCommand.self, RejectCommand.self,
             ManifestCommand.self, RetryCommand.self, ReplayCommand.self, SimulateCommand.self, TokensCommand.self,
+            KeysCommand.self,
         ])
 }

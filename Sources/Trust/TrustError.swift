@@ -50,7 +50,8 @@ public struct TrustError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What is wrong, where, and what to do. Never holds a secret.
     public let message: String
 
-    init(_ code: Code, _ role: MetadataRole? = nil, _ message: String) {
+    /// Creates an error of a kind, about a role's metadata or key.
+    public init(_ code: Code, _ role: MetadataRole? = nil, _ message: String) {
         self.code = code
         self.role = role
         self.message = message

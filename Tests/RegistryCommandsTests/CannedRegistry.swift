@@ -107,19 +107,25 @@ struct Transcript: Sendable {
 
     private final class Pages: Sendable {
         let text = Mutex((output: "", errors: ""))
+        /// What the person will type.
+        let answers = Mutex<[String]>([])
     }
 
     /// Runs a command in this process.
     static func run(
-        _ arguments: [String], registry: CannedRegistry? = nil, environment: [String: String] = [:]
+        _ arguments: [String], registry: CannedRegistry? = nil, environment: [String: String] = [:],
+        answers: [String] = []
     ) async -> Transcript {
+
         let pages = Pages()
+        pages.answers.withLock { $0 = answers }
         var environment = environment
         if let registry { environment["REGISTRY_URL"] = registry.url }
         let console = Console(
             write: { text in pages.text.withLock { $0.output += text } },
             tell: { text in pages.text.withLock { $0.errors += text } },
-            isWatched: false, width: 80, environment: environment)
+            isWatched: false, width: 80, environment: environment,
+            ask: { _ in pages.answers.withLock { $0.isEmpty ? nil : $0.removeFirst() } })
         let status = await RegistryProgram.run(arguments, console: console)
         let text = pages.text.withLock { $0 }
         return Transcript(status: status, output: text.output, errors: text.errors)

@@ -45,7 +45,7 @@ struct MutationTests {
                 damaged[index] ^= 1 << bit
             }
         }
-        // Only what is not signed can change unnoticed: the case of hexadecimal digits, a signature beyond the threshold.
+        // Only what is not signed can change unnoticed: the case of digits, a signature beyond the threshold.
         #expect(accepted < bytes.count * 8 / 4, "\(accepted)")
     }
 

@@ -50,6 +50,15 @@ struct UpdateCycleTests {
         #expect(try again.result.get().trusted == first.trusted)
     }
 
+    @Test("a renewal is stored, but is nothing new")
+    func renewal() throws {
+        let repository = try Repository()
+        let first = try repository.release().follow().result.get()
+        let renewed = try repository.release(2, sequence: 1).follow(from: first.trusted)
+        #expect(try renewed.result.get().isNew == false)
+        #expect(renewed.stored == [[.timestamp, .snapshot, .targets]])
+    }
+
     @Test("a renewed timestamp alone is stored alone")
     func renewedTimestamp() throws {
         let repository = try Repository()

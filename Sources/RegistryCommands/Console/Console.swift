@@ -12,6 +12,8 @@ struct Console: Sendable {
     /// Columns of the terminal.
     var width: Int
     var environment: [String: String]
+    /// Asks a person for a secret, which is not shown while it is typed; nil where nobody is there.
+    var ask: @Sendable (String) throws -> String? = { _ in nil }
 
     /// The console of the running command.
     @TaskLocal static var current = Console.standard
@@ -22,12 +24,33 @@ struct Console: Sendable {
         tell: { try? writeAll($0, to: STDERR_FILENO) },
         isWatched: isatty(STDERR_FILENO) == 1,
         width: terminalWidth,
-        environment: ProcessInfo.processInfo.environment)
+        environment: ProcessInfo.processInfo.environment,
+        ask: askOnTerminal)
 
     private static var terminalWidth: Int {
         var size = winsize()
         let known = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
         return known ? max(40, Int(size.ws_col)) : 80
+    }
+
+    private static func askOnTerminal(_ question: String) throws -> String? {
+        let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)
+        var settings = termios()
+        guard terminal >= 0 else { return nil }
+        defer { close(terminal) }
+        guard tcgetattr(terminal, &settings) == 0 else { return nil }
+        var silent = settings
+        silent.c_lflag &= ~tcflag_t(ECHO)
+        guard tcsetattr(terminal, TCSAFLUSH, &silent) == 0 else { return nil }
+        defer {
+            tcsetattr(terminal, TCSAFLUSH, &settings)
+            try? writeAll("\n", to: terminal)
+        }
+        try writeAll(question, to: terminal)
+        var answer: [UInt8] = []
+        var byte: UInt8 = 0
+        while read(terminal, &byte, 1) == 1, byte != UInt8(ascii: "\n"), answer.count < 4096 { answer.append(byte) }
+        return String(validating: answer, as: UTF8.self)
     }
 
     /// - Throws: `ExitCode` when nobody reads any more, ``CommandError`` when the text cannot be written.

@@ -198,7 +198,7 @@ extension UpdateCycle {
         }
         let update = Update(
             trusted: trusted, timestamp: timestamp.content, targets: targets.content,
-            isNew: targets.signedBytes != old.targets?.signedBytes)
+            isNew: targets.content.files != old.targets?.content.files)
         return (pending.isEmpty ? [] : [.store(pending)]) + [.finish(.success(update))]
     }
 }

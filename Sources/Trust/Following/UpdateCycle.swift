@@ -48,7 +48,7 @@ public struct UpdateCycle: Sendable {
         public let timestamp: Timestamp
         /// The newest targets.
         public let targets: Targets
-        /// Whether the targets are other than those trusted before.
+        /// Whether the files are others than those trusted before: false after a mere renewal.
         public let isNew: Bool
     }
 
@@ -64,7 +64,7 @@ public struct UpdateCycle: Sendable {
 
     var state = State.idle
     var verifier: MetadataVerifier
-    /// What is to be stored by now: as handed in, and changed as the actions so far say. What the next cycle starts from,
+    /// What is to be stored by now: as handed in, and changed as the actions so far say. The next cycle starts from it,
     /// also after a failure.
     public internal(set) var trusted: TrustedMetadata
     let held: Set<ContentDigest>

@@ -22,8 +22,8 @@ public struct ExpiryPeriods: Hashable, Sendable {
     }
 
     /// Whether metadata with an expiry is due to be signed anew: targets, snapshot and root at half their time, the
-    /// timestamp at ``timestampRenewal``; also what seems to come from as far in the future, by a wrong clock or a longer
-    /// period.
+    /// timestamp at ``timestampRenewal``; also what seems to come from as far in the future, by a wrong clock or a
+    /// longer period.
     public func isRenewalDue(_ role: MetadataRole, expires: Date, now: Date) -> Bool {
         let period = period(of: role)
         let age = now.timeIntervalSince(expires) + period

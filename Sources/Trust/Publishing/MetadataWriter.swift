@@ -35,8 +35,8 @@ public struct MetadataWriter: Sendable {
         signingKeys(of: role).count >= root.content.roles[role]?.threshold ?? .max
     }
 
-    /// The roles that are due to be signed anew, in the order of signing: past their renewal age, or signed by keys that
-    /// the root no longer names; and whatever names one that is.
+    /// The roles that are due to be signed anew, in the order of signing: past their renewal age, or signed by keys
+    /// that the root no longer names; and whatever names one that is.
     ///
     /// - Throws: ``TrustError`` with code `malformed` for files that are no metadata of their roles.
     public func due(

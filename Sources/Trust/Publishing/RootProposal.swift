@@ -72,6 +72,9 @@ public struct RootProposal: Sendable {
         for signature in other.signatures where valid.contains(signature.keyID) { proposed.add(signature) }
     }
 
+    /// The ids of the root keys, old or new, that have signed.
+    public var signers: Set<String> { Set(deciding.flatMap { $0.signers(of: proposed, as: .root) }) }
+
     /// What is still missing; empty when the root is complete.
     public var missing: [Missing] {
         deciding.compactMap { root in

@@ -123,7 +123,8 @@ public struct Root: SignedContent {
         let role = Content.role
         throw TrustError(
             .wrongSignature, role,
-            "\(role.rawValue) metadata version \(signed.content.version) has \(signers(of: signed, as: role).count) valid "
-                + "signatures of the \(roles[role]?.threshold ?? 1) that root version \(version) asks for")
+            "\(role.rawValue) metadata version \(signed.content.version) has "
+                + "\(signers(of: signed, as: role).count) valid signatures of the \(roles[role]?.threshold ?? 1) "
+                + "that root version \(version) asks for")
     }
 }

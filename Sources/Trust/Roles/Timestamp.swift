@@ -40,8 +40,7 @@ public struct FileReference: Hashable, Sendable {
     }
 }
 
-/// The place of a published manifest: an ensemble's generation (raised when a backup is restored) and its sequence in
-/// it.
+/// The place of a published manifest: an ensemble's generation (raised when a backup is restored) and its sequence.
 public struct ManifestPosition: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// From 1.
     public var generation: Int
