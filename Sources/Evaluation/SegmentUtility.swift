@@ -3,8 +3,8 @@ import EnsembleModel
 import Shapley
 
 extension HeldOutUtility {
-    /// Each fold's groups are dealt to so many blocks: the clusters of standard errors. Sums over blocks are all that is
-    /// known of rows here; with 40 blocks in five folds Student's t is close to normal.
+    /// Each fold's groups are dealt to so many blocks: the clusters of standard errors. Sums over blocks are all that
+    /// is known of rows here; with 40 blocks in five folds Student's t is close to normal.
     private static let blocksPerFold = 8
 
     /// Rows whose sums are made together.

@@ -4,9 +4,9 @@ public import Forest
 /// Sums of exact Shapley values over segments of rows: classes, slices, folds, blocks of groups, or what they have in
 /// common.
 ///
-/// A sum over rows depends on a leaf only through how many of them pass for each set of the leaf's players. So nothing is
-/// looked up row by row: sets are counted, 64 rows at a time, and each count is multiplied once. Counts are integers and
-/// the products are added leaf by leaf, so the same bits come out with every instruction set.
+/// A sum over rows depends on a leaf only through how many of them pass for each set of the leaf's players. So nothing
+/// is looked up row by row: sets are counted, 64 rows at a time, and each count is multiplied once. Counts are integers
+/// and the products are added leaf by leaf, so the same bits come out with every instruction set.
 public struct SegmentedShapley: Sendable {
     /// Number of players, M.
     public var playerCount: Int { paths.players.count }
@@ -46,7 +46,7 @@ public struct SegmentedShapley: Sendable {
     ///     call, so blocks of some ten thousand rows are best; what blocks give is added in their order.
     ///   - segments: the segment of each row. Few segments with many rows are fastest.
     ///   - segmentCount: number of segments, S.
-    /// - Returns: S x K x M sums: segment by segment, class by class, player by player; zero for a segment without rows.
+    /// - Returns: S x K x M sums: segment by segment, class by class, player by player; zero where there are no rows.
     /// - Throws: ``ShapleyError`` with code `invalidShape` when rows and segments do not match.
     public func sums(rows: [Double], segments: [Int], segmentCount: Int) throws(ShapleyError) -> [Double] {
         let rowCount = try paths.rowCount(of: rows)

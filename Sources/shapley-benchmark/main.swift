@@ -9,10 +9,10 @@ import Synchronization
 // usage: shapley-benchmark MODEL ROWS PLAYERS KIND INSTRUCTIONS THREADS
 //
 // MODEL is LightGBM's text, ROWS has N x D 32-bit floats, little-endian; the players own the same number of columns
-// each. KIND is magnitudes (means of |phi| in fixed point), segments (means of phi over segments of rows, by counting) or
-// values (every phi in double precision, whose magnitudes and means are taken here, by one thread). Rows are read block
-// by block; every fourth row is of the same segment. Everything is measured: preparing the forest, reading, computing.
-// Prints JSON.
+// each. KIND is magnitudes (means of |phi| in fixed point), segments (means of phi over segments of rows, by counting)
+// or values (every phi in double precision, whose magnitudes and means are taken here, by one thread). Rows are read
+// block by block; every fourth row is of the same segment. Everything is measured: preparing the forest, reading,
+// computing. Prints JSON.
 
 struct Measurement: Codable {
     var rows: Int

@@ -99,8 +99,8 @@ void cfk_round(
     enum cfk_instructions instructions, const double *_Nonnull values, size_t count, double scale,
     int32_t *_Nonnull rounded);
 
-/// Makes a table of the contributions of a leaf's players, `values[j * count + m]` for all `count` masks, in fixed point
-/// as by `cfk_round`. It is laid out as `cfk_add_fixed` looks it up with the same instructions.
+/// Makes a table of the contributions of a leaf's players, `values[j * count + m]` for all `count` masks, in fixed
+/// point as by `cfk_round`. It is laid out as `cfk_add_fixed` looks it up with the same instructions.
 void cfk_round_table(
     enum cfk_instructions instructions, const double *_Nonnull values, size_t count, size_t player_count, double scale,
     int32_t *_Nonnull table);

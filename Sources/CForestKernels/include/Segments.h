@@ -2,8 +2,8 @@
 
 #include "CForestKernels.h"
 
-/// Sums of Shapley values over segments of rows. They are linear in the values, so all that counts of a leaf is how many
-/// of a segment's rows pass for each set of its players.
+/// Sums of Shapley values over segments of rows. They are linear in the values, so all that counts of a leaf is how
+/// many of a segment's rows pass for each set of its players.
 
 /// Rows of a plane come in words of 64; so many words, whole blocks, are looked at together.
 enum { CFK_WORD_ROWS = 64, CFK_WORDS = 128, CFK_WORD_BLOCKS = CFK_WORDS * CFK_WORD_ROWS / CFK_ROWS };
