@@ -1,6 +1,8 @@
 import EnsembleModel
 import Foundation
+import Logging
 import Postgres
+import RegistryTesting
 import Testing
 
 @testable import RegistryStore
@@ -284,6 +286,55 @@ import Testing
                 #expect(try await Self.approve(other, as: "bob", fixture).approval?.state == .superseded)
                 _ = try await fixture.store.cancel(evaluation: fixture.claim().evaluation, actor: "ann")
             }
+        }
+    }
+
+    /// The connection is lost at every message in turn, sent or answered: approved whole or not at all, and who
+    /// approved learns which.
+    @Test(arguments: [false, true])
+    func anApprovalCutAnywhereIsWholeOrNothing(_ cutsAnswers: Bool) async throws {
+        try await Self.withFounded { fixture in
+            let place = try #require(fixture.connectionString.firstMatch(of: /host='([^']+)' port='([0-9]+)'/))
+            let port = try #require(Int(place.2))
+            var (number, cuts, failed, approved) = (0, 0, 0, 0)
+            repeat {
+                number += 1
+                let leaving = number == 1 ? "m1@1" : "x\(number - 1)@1"
+                let id = try await Self.wait("x\(number)@1", seed: 10 + number, retiring: [leaving], fixture)
+                let before = try await fixture.ledger()
+                var record: DecisionRecord?
+                try await ScratchDirectory.with { scratch in
+                    let cutter = try CommitCutter(
+                        directory: scratch.path, upstream: String(place.1), port: port,
+                        cutting: cutsAnswers ? .answer(number) : .request(number))
+                    cutter.start()
+                    let client = PostgresClient(
+                        configuration: PostgresConfiguration(
+                            connectionString: fixture.connectionString.replacing(place.1, with: scratch.path)),
+                        logger: Logger(label: "cut", factory: { _ in SwiftLogNoOpLogHandler() }))
+                    let store = RegistryStore(client: client, logger: fixture.store.logger)
+                    do {
+                        record = try await store.approve(
+                            decision: id, reviewer: "bob", reason: "", now: StoreFixture.time)
+                    } catch let error as StoreError where error.code == .databaseUnavailable {}
+                    cuts = cutter.cutCount
+                    await client.shutdown()
+                    cutter.stop()
+                }
+                let stored = try await fixture.store.decision(id)
+                if let record {
+                    approved += 1
+                    #expect(record == stored && stored.approval?.state == .approved, "message \(number)")
+                } else {
+                    failed += 1
+                    #expect(stored.approval?.state == .pending, "message \(number)")
+                    #expect(try await fixture.ledger() == before, "message \(number)")
+                    #expect(try await Self.approve(id, as: "bob", fixture).approval?.state == .approved)
+                }
+                #expect(try await fixture.store.ensemble("letters").sequence == number + 1, "message \(number)")
+            } while cuts > 0
+            // Most cuts come before the commit; the last round has none.
+            #expect(failed >= 8 && approved >= (cutsAnswers ? 2 : 1), "\(failed), \(approved)")
         }
     }
 

@@ -22,7 +22,7 @@ extension RegistryStore {
     public func approve(
         decision id: Int64, reviewer: String, reason: String, now: Date
     ) async throws -> DecisionRecord {
-        try await review(id, reviewer) { connection in
+        try await review(.approve, id, reviewer) { connection in
             let (head, pending) = try await Self.waiting(id, on: connection)
             try await Self.check(reviewer, mayApprove: id, pending, on: connection)
             let revision = try await Self.lockLedger(of: head, on: connection)
@@ -58,7 +58,7 @@ extension RegistryStore {
         guard reason.contains(where: { !$0.isWhitespace }) else {
             throw StoreError(.invalidValue, "a rejection needs a reason: it is final")
         }
-        return try await review(id, reviewer) { connection in
+        return try await review(.reject, id, reviewer) { connection in
             let (_, pending) = try await Self.waiting(id, on: connection)
             _ = try await Self.insert(.reject, id, pending, reviewer, reason, now: now, on: connection)
             try await Self.resolve(id, pending, as: .rejected, now: now, on: connection)
@@ -70,18 +70,20 @@ extension RegistryStore {
 
     /// Runs the transaction of a review, and reads what came of it. A COMMIT whose answer was lost is looked up.
     private func review(
-        _ id: Int64, _ reviewer: String, _ body: nonisolated(nonsending) (Connection) async throws -> Void
+        _ answer: ReviewRecord.Answer, _ id: Int64, _ reviewer: String,
+        _ body: nonisolated(nonsending) (Connection) async throws -> Void
     ) async throws -> DecisionRecord {
         do {
             try await transaction(body)
+            return try await decision(id)
         } catch let error as StoreError where error.code == .databaseUnavailable {
             logger.warning("review interrupted", metadata: ["decision": "\(id)", "error": "\(error)"])
             guard let found = try? await afterCommit(id), let approval = found.approval,
-                approval.state != .pending || approval.approvers.contains(reviewer)
+                approval.reviews.contains(where: { $0.reviewer == reviewer && $0.answer == answer })
+                    || (answer == .approve && approval.state == .superseded)
             else { throw error }
             return found
         }
-        return try await decision(id)
     }
 
     /// A decision, once no transaction under way can change it.
