@@ -116,7 +116,7 @@ let package = Package(
         library(
             "RegistryServer",
             [
-                "EnsembleModel", "HTTPServing", "Ingest", "Postgres", "PostgresCluster", "RegistryAPI",
+                "EnsembleModel", "HTTPServing", "Ingest", "KeyFiles", "Postgres", "PostgresCluster", "RegistryAPI",
                 "RegistryStore", "Trust",
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat,
                 .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,

@@ -125,7 +125,7 @@ public struct RegistryDaemon: Sendable {
         return [
             PublisherService(store: store, interval: limits.publishInterval, logger: logger),
             RenewalService(
-                store: store, signer: signer, directory: keyDirectory, interval: limits.renewalInterval,
+                store: store, signer: signer, keys: keys, interval: limits.renewalInterval,
                 logger: logger),
         ]
     }

@@ -153,7 +153,7 @@ struct Release: Sendable {
     init(
         _ sequence: Int, _ model: TextModel = .two, generation: Int = 1, after previous: Release? = nil,
         classes: [String] = Release.classes, combiner reference: Manifest.CombinerReference? = nil,
-        change: (inout Manifest) -> Void = { _ in }
+        change: (inout Manifest) throws -> Void = { _ in }
     ) throws {
         try self.init(
             sequence, model.combiner, members: model.members, columns: .probability, generation: generation,
@@ -164,7 +164,7 @@ struct Release: Sendable {
     init(
         _ sequence: Int, _ combiner: Combiner, members memberCount: Int, columns: Policy.Columns, generation: Int = 1,
         after previous: Release? = nil, classes: [String] = Release.classes,
-        combiner reference: Manifest.CombinerReference? = nil, change: (inout Manifest) -> Void = { _ in }
+        combiner reference: Manifest.CombinerReference? = nil, change: (inout Manifest) throws -> Void = { _ in }
     ) throws {
         self.combiner = combiner
         let members = try ["knn", "minilm", "svm"].prefix(memberCount).map {
@@ -177,7 +177,7 @@ struct Release: Sendable {
             classes: classes,
             members: members, combiner: reference ?? Manifest.CombinerReference(combiner),
             columns: columns, golden: combiner.golden)
-        change(&manifest)
+        try change(&manifest)
         self.manifest = manifest
         bytes = try manifest.canonicalBytes()
     }

@@ -8,7 +8,7 @@ import Trust
 struct RenewalService: Service {
     let store: RegistryStore
     let signer: DaemonSigner
-    let directory: KeyDirectory
+    let keys: DaemonKeys
     let interval: Duration
     let logger: Logger
 
@@ -38,7 +38,7 @@ struct RenewalService: Service {
         var failure: (any Error)?
         do {
             if let root = try await store.root(), root.version > signer.rootVersion {
-                signer.use(root: root, keys: try directory.keys())
+                signer.use(root: root, keys: try keys.signingKeys())
                 logger.notice("Signing under a new root", metadata: ["version": "\(root.version)"])
             }
             let now = Date()
