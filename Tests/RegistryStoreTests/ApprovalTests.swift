@@ -312,7 +312,7 @@ import Testing
                         configuration: PostgresConfiguration(
                             connectionString: fixture.connectionString.replacing(place.1, with: scratch.path)),
                         logger: Logger(label: "cut", factory: { _ in SwiftLogNoOpLogHandler() }))
-                    let store = RegistryStore(client: client, logger: fixture.store.logger)
+                    let store = RegistryStore(client: client, logger: fixture.store.logger, signer: PlainSigner())
                     do {
                         record = try await store.approve(
                             decision: id, reviewer: "bob", reason: "", now: StoreFixture.time)

@@ -17,11 +17,10 @@ extension RegistryStore {
     /// Goes on after the database was restored from a backup: publishes each champion again, in a new generation, above
     /// every number that nodes have reported or that may have been used since the backup.
     ///
-    /// - Parameters:
-    ///   - margin: versions to leave out beyond what is known; to them come as many as the time since the last
-    ///     signature allows at one timestamp a second.
-    /// - Throws: ``StoreError`` with code `signingKeysMissing`, `signingKeysOutdated`; what the signer throws. Ensembles
-    ///   before the one that fails are recovered.
+    /// - Parameter margin: versions to leave out beyond what is known; to them come as many as the time since the last
+    ///   signature allows at one timestamp a second.
+    /// - Throws: ``StoreError`` with code `signingKeysMissing`, `signingKeysOutdated`; what the signer throws. The
+    ///   ensembles before the one that fails are recovered.
     public func recover(reason: String, actor: String, margin: Int = 1000, now: Date) async throws -> [Recovery] {
         let ensembles = try await query(
             """
