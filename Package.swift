@@ -191,7 +191,7 @@ let package = Package(
                 "EnsembleModel", "Forest", "RegistryAPI", "RegistryTesting", "Trust", "registry", "registry-node",
                 "registryd",
                 .asyncHTTPClient, .nioCore, .nioFoundationCompat, .nioHTTP1,
-            ]),
+            ], exclude: ["Python"]),
         tests("RepositoryTests", []),
     ]
 )

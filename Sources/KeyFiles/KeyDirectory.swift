@@ -39,6 +39,18 @@ public struct KeyDirectory: Sendable {
         return root
     }
 
+    /// The complete root of a version; nil where it is not kept.
+    ///
+    /// - Throws: as ``root()``.
+    public func root(version: Int) throws(TrustError) -> Signed<Root>? {
+        guard let bytes = try read(MetadataRole.root.fileName(version: version), atMost: TrustLimits().rootBytes) else {
+            return nil
+        }
+        let root = try Signed<Root>(parsing: bytes)
+        try root.content.verify(root)
+        return root
+    }
+
     /// The root that waits for signatures; nil when none does.
     ///
     /// - Throws: as ``root()``, and what `RootProposal` throws.

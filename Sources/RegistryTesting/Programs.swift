@@ -47,7 +47,9 @@ public enum Programs {
     /// A program that has not been started yet, without the registry settings of whoever runs the tests.
     static func make(_ program: String, _ arguments: [String], _ environment: [String: String]) throws -> Process {
         let process = Process()
-        process.executableURL = folder.appendingPathComponent(program)
+        // One of this package, or any other by its path.
+        process.executableURL =
+            program.hasPrefix("/") ? URL(fileURLWithPath: program) : folder.appendingPathComponent(program)
         process.arguments = arguments
         var inherited = ProcessInfo.processInfo.environment
         for name in ["DATABASE_URL", "REGISTRY_URL", "REGISTRY_TOKEN", "REGISTRY_TOKEN_FILE"] { inherited[name] = nil }

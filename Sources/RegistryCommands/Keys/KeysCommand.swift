@@ -6,16 +6,17 @@ import Trust
 /// Ceremonies of the keys that a registry signs with.
 struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "keys", abstract: "Make, change and look at the keys that a registry signs with, offline.",
+        commandName: "keys", abstract: "Make, change and look at the keys that a registry signs with.",
         discussion: """
             The root names every role's keys; nodes are installed with a root and follow all later ones. A change \
             makes the next root and signs it with the root keys in the folder; where they do not reach the thresholds \
             of the old root and the new one, it waits as root.proposed.json for other holders (exit status 5). \
-            Nothing is sent anywhere. A daemon signs with the targets, snapshot and timestamp keys, and never needs a \
-            root key.
+            Only `publish` sends anything anywhere. A daemon signs with the targets, snapshot and timestamp keys, and \
+            never needs a root key.
             """,
         subcommands: [
             Initialise.self, Create.self, Add.self, Rotate.self, Revoke.self, Renew.self, Sign.self, Status.self,
+            PublishRootCommand.self,
         ])
 
     /// Options of what signs a new root.
