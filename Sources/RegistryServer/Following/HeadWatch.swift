@@ -19,7 +19,7 @@ final class HeadWatch: Service {
     enum Answer: Sendable {
         /// The head, or nil when nothing has been published.
         case head(Head?)
-        /// It cannot be answered: its asker is gone, or the daemon ends.
+        /// It cannot be answered: its asker is gone, the daemon ends, or the database does not answer.
         case abandoned
     }
 
@@ -46,7 +46,7 @@ final class HeadWatch: Service {
     /// - Parameters:
     ///   - after: what the asker has; the answer waits for anything else.
     ///   - wait: how long at most; nil answers with what the database says now.
-    /// - Throws: ``Problem`` `busy` when the daemon ends before it knows.
+    /// - Throws: ``Problem`` `busy` when it is not known and cannot be looked up now.
     func head(of ensemble: String, after: ManifestPosition? = nil, wait: Duration? = nil) async throws -> Head? {
         let id = Mutex<UInt64?>(nil)
         let answer = await withTaskCancellationHandler {
@@ -58,7 +58,7 @@ final class HeadWatch: Service {
         } onCancel: {
             if let held = id.withLock(\.self) { abandon(held, of: ensemble) }
         }
-        guard case .head(let head) = answer else { throw Problem(.busy, detail: "the daemon ends; ask again") }
+        guard case .head(let head) = answer else { throw Problem(.busy, detail: "the newest manifest cannot be looked up now; ask again") }
         return head
     }
 
@@ -124,7 +124,9 @@ final class HeadWatch: Service {
                     logger.warning("The newest manifests cannot be looked up", metadata: ["error": "\(error)"])
                 }
                 isFailing = true
-                answer(state.withLock { $0.polls.expire(at: .now) })
+                let (answers, unanswerable) = state.withLock { $0.polls.expire(at: .now) }
+                answer(answers)
+                for poll in unanswerable { poll.resume(returning: .abandoned) }
             }
             try? await Task.sleep(for: limits.headInterval)  // Throws only when cancelled.
         }

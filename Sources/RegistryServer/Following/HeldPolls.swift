@@ -99,9 +99,18 @@ struct HeldPolls<Poll: Sendable>: Sendable {
     }
 
     /// Polls whose time is over, when the database could not be asked: they get what was known last.
-    mutating func expire(at now: ContinuousClock.Instant) -> [(Poll, Head?)] {
+    ///
+    /// - Returns: the answers, and the polls of ensembles of which nothing is known.
+    mutating func expire(at now: ContinuousClock.Instant) -> (answers: [(Poll, Head?)], unanswerable: [Poll]) {
         let known = ensembles.filter(\.value.isKnown)
-        return look(at: known.keys.sorted(), found: known.values.compactMap { $0.head?.head }, now: now)
+        var unanswerable: [Poll] = []
+        for (name, var entry) in ensembles where !entry.isKnown {
+            unanswerable += entry.waiting.values.filter { $0.deadline <= now }.map(\.poll)
+            entry.waiting = entry.waiting.filter { $0.value.deadline > now }
+            ensembles[name] = entry
+        }
+        let answers = look(at: known.keys.sorted(), found: known.values.compactMap { $0.head?.head }, now: now)
+        return (answers, unanswerable)
     }
 
     /// Gives up a poll whose asker is gone.

@@ -7,6 +7,11 @@ extension RegistryStore {
     public struct MetadataHead: Hashable, Sendable {
         public var champion: ChampionNumber
         public var timestamp: SignedMetadata
+
+        public init(champion: ChampionNumber, timestamp: SignedMetadata) {
+            self.champion = champion
+            self.timestamp = timestamp
+        }
     }
 
     /// The newest timestamps of some ensembles, as committed; none of those that have not published.
