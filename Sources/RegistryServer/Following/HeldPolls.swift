@@ -63,18 +63,14 @@ struct HeldPolls<Poll: Sendable>: Sendable {
         _ ensemble: String, after: ManifestPosition?, until deadline: ContinuousClock.Instant?,
         at now: ContinuousClock.Instant, _ poll: @autoclosure () -> Poll
     ) -> Admission {
-        var entry = ensembles[ensemble] ?? Ensemble(lastAsked: now)
-        defer { ensembles[ensemble] = entry }
-        entry.lastAsked = now
-        if entry.isKnown {
-            if deadline == nil || entry.head.map({ Self.isNews($0, after: after) }) ?? false {
-                return .answer(entry.head)
-            }
-        }
+        // Changed in place: a copy of ten thousand waiting polls for each that comes would be the daemon's whole work.
+        ensembles[ensemble, default: Ensemble(lastAsked: now)].lastAsked = now
+        let (isKnown, head) = (ensembles[ensemble]?.isKnown ?? false, ensembles[ensemble]?.head)
+        if isKnown, deadline == nil || head.map({ Self.isNews($0, after: after) }) ?? false { return .answer(head) }
         nextID += 1
         // Without a deadline, the next look answers.
-        entry.waiting[nextID] = Waiting(poll: poll(), after: after, deadline: deadline ?? now)
-        return .held(nextID, needsLook: !entry.isKnown)
+        ensembles[ensemble]?.waiting[nextID] = Waiting(poll: poll(), after: after, deadline: deadline ?? now)
+        return .held(nextID, needsLook: !isKnown)
     }
 
     /// Takes the heads of the ensembles that were looked up, and gives the polls to answer, each with its answer.
