@@ -58,7 +58,9 @@ final class HeadWatch: Service {
         } onCancel: {
             if let held = id.withLock(\.self) { abandon(held, of: ensemble) }
         }
-        guard case .head(let head) = answer else { throw Problem(.busy, detail: "the newest manifest cannot be looked up now; ask again") }
+        guard case .head(let head) = answer else {
+            throw Problem(.busy, detail: "the newest manifest cannot be looked up now; ask again")
+        }
         return head
     }
 
