@@ -42,7 +42,8 @@ def run(programs, registry, environment, work):
         node = Server(
             [f"{programs}/registry-node", "run", "--registry", environment["REGISTRY_URL"], "--ensemble", ENSEMBLE,
              "--state", str(work / "fleet-node"), "--listen", "127.0.0.1:0", "--token-file", str(token),
-             "--member-timeout", "20000"], work / "fleet-node.log", environment, work / "fleet-node.address")
+             "--root", str(work / "registry" / "keys" / "root.json"), "--member-timeout", "20000"],
+            work / "fleet-node.log", environment, work / "fleet-node.address")
         try:
             return promoted_under_traffic(registry, node.address, data, address, work)
         finally:

@@ -97,7 +97,8 @@ def running_node(programs, bench, gate, work):
     token.write_text(bench.registry.json("tokens", "create", "node", "--scope", "node")["secret"])
     node = Server(
         [f"{programs}/registry-node", "run", "--registry", f"http://{gate.address}", "--ensemble", "serving", "--state",
-         str(work / "node"), "--listen", "127.0.0.1:0", "--token-file", str(token)],
+         str(work / "node"), "--listen", "127.0.0.1:0", "--token-file", str(token), "--root",
+         str(bench.work / "registry" / "keys" / "root.json")],
         work / "node.log", bench.environment, work / "node.address")
     try:
         yield node.address
