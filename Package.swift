@@ -24,6 +24,7 @@ extension Target.Dependency {
     static let nioFoundationCompat = Self.product(name: "NIOFoundationCompat", package: "swift-nio")
     static let nioHTTP1 = Self.product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes = Self.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let nioHTTPTypesHTTP1 = Self.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
     static let nioPosix = Self.product(name: "NIOPosix", package: "swift-nio")
     static let serviceLifecycle = Self.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let unixSignals = Self.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -119,7 +120,7 @@ let package = Package(
                 "EnsembleModel", "HTTPServing", "Ingest", "KeyFiles", "Postgres", "PostgresCluster", "RegistryAPI",
                 "RegistryStore", "Trust",
                 .httpTypes, .hummingbird, .hummingbirdCore, .logging, .nioCore, .nioFoundationCompat,
-                .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
+                .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
             exclude: ["openapi.yaml"]),
         library(

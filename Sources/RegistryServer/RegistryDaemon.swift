@@ -1,6 +1,5 @@
 import EnsembleModel
 import Foundation
-import HTTPServing
 import Hummingbird
 import HummingbirdCore
 public import Logging
@@ -148,6 +147,9 @@ public struct RegistryDaemon: Sendable {
             logger: logger)
     }
 
+    /// What answers call the daemon.
+    static let serverName = "ensemble-registry"
+
     /// The HTTP application alone, as tests run it.
     static func application(
         _ parts: DaemonParts, configuration: DaemonConfiguration, logger: Logger
@@ -156,15 +158,9 @@ public struct RegistryDaemon: Sendable {
         let addressFile = configuration.addressFile
         return Application(
             router: router(parts, spoolDirectory: configuration.dataDirectory + "/spool"),
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [EarlyAnswerHandler(linger: limits.earlyAnswerLinger)],
-                    idleTimeout: .nanoseconds(limits.idleConnection.wholeNanoseconds),
-                    httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
-                        maxHeaderFieldCount: limits.headerFields))),
+            server: HTTPServerBuilder { DaemonChannel(responder: $0, parts: parts) },
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: "ensemble-registry",
+                address: .hostname(configuration.host, port: configuration.port), serverName: serverName,
                 availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
             onServerRunning: { channel in
                 guard let address = channel.localAddress, let port = address.port else { return }
@@ -207,12 +203,5 @@ public struct RegistryDaemon: Sendable {
         TokenRoutes(store: store, limits: limits, tokens: parts.tokens).add(to: api)
         router.add(middleware: OtherMethods(besides: router.routes))
         return router
-    }
-}
-
-extension Duration {
-    /// This duration in whole nanoseconds.
-    fileprivate var wholeNanoseconds: Int64 {
-        components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
     }
 }

@@ -15,7 +15,9 @@ final class Fleet: @unchecked Sendable {
     private var nodes: [PolledNode] = []
     private var polling: Set<ObjectIdentifier> = []
     /// Seconds since 1970 at which nodes learned of a position.
-    private var learnings: [String: [Double]] = [:]
+    private var learnings: [Position: [Double]] = [:]
+    /// The newest request made, and what it asks for.
+    private var request: (after: Position, bytes: ByteBuffer)?
     private var isWhole = false
     var failures = 0
     var isEnding = false
@@ -41,20 +43,25 @@ final class Fleet: @unchecked Sendable {
         ClientBootstrap(group: loop)
             .connectTimeout(.seconds(10))
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 2048))
+            .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(node) }
             }
             .connect(host: host, port: port)
     }
 
-    func request(after position: String) -> String {
-        """
-        GET /tuf/\(ensemble)/metadata/timestamp.json?after=\(position) HTTP/1.1\r
-        Host: \(host):\(port)\r
-        Authorization: Bearer \(token)\r
-        Prefer: wait=\(waitSeconds)\r
-        \r\n
-        """
+    func request(after position: Position) -> ByteBuffer {
+        if let request, request.after == position { return request.bytes }
+        let bytes = ByteBuffer(
+            string: """
+                GET /tuf/\(ensemble)/metadata/timestamp.json?after=\(position) HTTP/1.1\r
+                Host: \(host):\(port)\r
+                Authorization: Bearer \(token)\r
+                Prefer: wait=\(waitSeconds)\r
+                \r\n
+                """)
+        request = (position, bytes)
+        return bytes
     }
 
     func isPolling(_ node: PolledNode) {
@@ -73,12 +80,12 @@ final class Fleet: @unchecked Sendable {
         }
     }
 
-    func learned(_ position: String) {
+    func learned(_ position: Position) {
         learnings[position, default: []].append(now)
         guard let times = learnings[position], times.count == nodes.count else { return }
         learnings[position] = nil
         tell([
-            "event": "learned", "position": position, "first": times[0], "median": times[times.count / 2],
+            "event": "learned", "position": "\(position)", "first": times[0], "median": times[times.count / 2],
             "last": times[times.count - 1], "failures": failures,
         ])
     }

@@ -13,8 +13,8 @@ final class PolledNode: ChannelInboundHandler, @unchecked Sendable {
     private var channel: (any Channel)?
     private var received = ByteBuffer()
     private var failures = 0
-    /// `GENERATION.SEQUENCE` of the newest manifest seen.
-    private(set) var position = "0.0"
+    /// The newest manifest seen.
+    private(set) var position = Position(generation: 0, sequence: 0)
 
     init(_ fleet: Fleet) { self.fleet = fleet }
 
@@ -34,9 +34,7 @@ final class PolledNode: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func poll(_ context: ChannelHandlerContext) {
-        var request = context.channel.allocator.buffer(capacity: 512)
-        request.writeString(fleet.request(after: position))
-        context.writeAndFlush(wrapOutboundOut(request), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(fleet.request(after: position)), promise: nil)
         fleet.isPolling(self)
     }
 
@@ -74,28 +72,61 @@ final class PolledNode: ChannelInboundHandler, @unchecked Sendable {
 }
 
 /// A whole HTTP answer with a body of known length.
+///
+/// Read with as little work as can be: the generator shares its machine with the daemon that it measures.
 struct Answer {
     let status: Int
     /// The champion that a timestamp tells of.
-    let position: String?
+    let position: Position?
 
     /// nil until all of it is here.
     init?(_ buffer: ByteBuffer) {
-        let bytes = buffer.readableBytesView
-        guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
-        let head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).lowercased()
-        guard let status = Int(head.dropFirst(9).prefix(3)) else { return nil }
-        let length =
-            head.split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
-            .flatMap { Int($0.drop { !$0.isNumber }) } ?? 0
-        guard bytes.distance(from: end.upperBound, to: bytes.endIndex) >= length else { return nil }
-        self.status = status
-        let body = String(decoding: bytes[end.upperBound...], as: UTF8.self)
-        let numbers = ["generation", "sequence"].compactMap { Self.number(after: "\"\($0)\":", in: body) }
-        position = numbers.count == 2 ? "\(numbers[0]).\(numbers[1])" : nil
+        let answer = buffer.withUnsafeReadableBytes { Self.read($0) }
+        guard let answer else { return nil }
+        (status, position) = answer
     }
 
-    private static func number(after key: String, in text: String) -> Int? {
-        text.firstRange(of: key).flatMap { Int(text[$0.upperBound...].prefix { $0.isNumber }) }
+    private static func read(_ bytes: UnsafeRawBufferPointer) -> (Int, Position?)? {
+        guard let end = first("\r\n\r\n", in: bytes, from: 0), bytes.count > 12,
+            let status = number(in: bytes, from: 9),
+            let length = first("\ncontent-length: ", in: bytes, from: 0).flatMap({ number(in: bytes, from: $0) }),
+            bytes.count >= end + length
+        else { return nil }
+        let numbers = (["\"generation\":", "\"sequence\":"] as [StaticString]).compactMap { key in
+            first(key, in: bytes, from: end).flatMap { number(in: bytes, from: $0) }
+        }
+        return (status, numbers.count == 2 ? Position(generation: numbers[0], sequence: numbers[1]) : nil)
     }
+
+    /// Where the first occurrence of a text ends; letters count in either case.
+    private static func first(_ text: StaticString, in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        let length = text.utf8CodeUnitCount
+        guard start + length <= bytes.count else { return nil }
+        return text.withUTF8Buffer { text in
+            (start...bytes.count - length).first { index in
+                (0..<length).allSatisfy { lowercase(bytes[index + $0]) == lowercase(text[$0]) }
+            }
+        }.map { $0 + length }
+    }
+
+    private static func lowercase(_ byte: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+    }
+
+    private static func number(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        var value: Int?
+        for byte in bytes[start...] {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), value ?? 0 < 1 << 40 else { break }
+            value = (value ?? 0) * 10 + Int(byte - UInt8(ascii: "0"))
+        }
+        return value
+    }
+}
+
+/// The number of a manifest.
+struct Position: Hashable, CustomStringConvertible {
+    let generation: Int
+    let sequence: Int
+
+    var description: String { "\(generation).\(sequence)" }
 }

@@ -1,6 +1,7 @@
 import EnsembleModel
 import Foundation
 import Logging
+import NIOCore
 import RegistryAPI
 import RegistryStore
 import ServiceLifecycle
@@ -12,8 +13,13 @@ import Trust
 /// The database is asked while there is interest only: when somebody new asks, when it notifies of a promotion, and
 /// now and then, since notifications are hints and polling is the truth.
 final class HeadWatch: Service {
-    typealias Poll = CheckedContinuation<Answer, Never>
     typealias Head = HeldPolls<Poll>.Head
+
+    /// Who waits for news.
+    enum Poll: Sendable {
+        case task(CheckedContinuation<Answer, Never>)
+        case connection(HeldConnection)
+    }
 
     /// What a poll learns.
     enum Answer: Sendable {
@@ -50,8 +56,8 @@ final class HeadWatch: Service {
     func head(of ensemble: String, after: ManifestPosition? = nil, wait: Duration? = nil) async throws -> Head? {
         let id = Mutex<UInt64?>(nil)
         let answer = await withTaskCancellationHandler {
-            await withCheckedContinuation { (poll: Poll) in
-                let held = hold(poll, ensemble, after: after, wait: wait)
+            await withCheckedContinuation { task in
+                let held = hold(.task(task), ensemble, after: after, wait: wait)
                 id.withLock { $0 = held }
                 if let held, Task.isCancelled { abandon(held, of: ensemble) }
             }
@@ -64,8 +70,8 @@ final class HeadWatch: Service {
         return head
     }
 
-    /// Answers a poll, or holds it and gives its id.
-    private func hold(_ poll: Poll, _ ensemble: String, after: ManifestPosition?, wait: Duration?) -> UInt64? {
+    /// Answers a poll, or holds it and gives its id; a connection's poll on its event loop.
+    func hold(_ poll: Poll, _ ensemble: String, after: ManifestPosition?, wait: Duration?) -> UInt64? {
         let now = ContinuousClock.now
         let admission = state.withLock { state in
             let deadline = state.isEnding ? nil : wait.map { now + $0 }
@@ -75,8 +81,8 @@ final class HeadWatch: Service {
             return nil
         }
         switch admission {
-        case .answer(let head): poll.resume(returning: .head(head))
-        case nil: poll.resume(returning: .abandoned)
+        case .answer(let head): Self.resume(poll, .head(head))
+        case nil: Self.resume(poll, .abandoned)
         case .held(let id, let needsLook):
             if needsLook { wake.yield() }
             return id
@@ -84,8 +90,19 @@ final class HeadWatch: Service {
         return nil
     }
 
-    private func abandon(_ id: UInt64, of ensemble: String) {
-        state.withLock { $0.polls.abandon(id, of: ensemble) }?.resume(returning: .abandoned)
+    /// Gives up a poll whose asker is gone.
+    func abandon(_ id: UInt64, of ensemble: String) {
+        guard let poll = state.withLock({ $0.polls.abandon(id, of: ensemble) }) else { return }
+        Self.resume(poll, .abandoned)
+    }
+
+    /// Answers a poll; a connection's on its event loop.
+    private static func resume(_ poll: Poll, _ answer: Answer) {
+        switch (poll, answer) {
+        case (.task(let task), _): task.resume(returning: answer)
+        case (.connection(let held), .head(let head)): held.answer(head)
+        case (.connection(let held), .abandoned): held.answer(nil)
+        }
     }
 
     /// Polls held now.
@@ -105,7 +122,7 @@ final class HeadWatch: Service {
             state.isEnding = true
             return state.polls.drain()
         }
-        answer(answers)
+        answer(answers.map { ($0, .head($1)) })
     }
 
     private func watch() async {
@@ -116,7 +133,7 @@ final class HeadWatch: Service {
             guard !names.isEmpty else { continue }
             do {
                 let heads = try await store.metadataHeads(of: names)
-                answer(state.withLock { $0.polls.look(at: names, found: heads, now: .now) })
+                answer(state.withLock { $0.polls.look(at: names, found: heads, now: .now) }.map { ($0, .head($1)) })
                 if isFailing { logger.notice("The newest manifests are known again") }
                 isFailing = false
             } catch {
@@ -127,8 +144,7 @@ final class HeadWatch: Service {
                 }
                 isFailing = true
                 let (answers, unanswerable) = state.withLock { $0.polls.expire(at: .now) }
-                answer(answers)
-                for poll in unanswerable { poll.resume(returning: .abandoned) }
+                answer(answers.map { ($0, .head($1)) } + unanswerable.map { ($0, .abandoned) })
             }
             try? await Task.sleep(for: limits.headInterval)  // Throws only when cancelled.
         }
@@ -150,7 +166,18 @@ final class HeadWatch: Service {
         }
     }
 
-    private func answer(_ answers: [(Poll, Head?)]) {
-        for (poll, head) in answers { poll.resume(returning: .head(head)) }
+    /// Answers polls from any thread: those of an event loop's connections all at once.
+    private func answer(_ answers: [(Poll, Answer)]) {
+        var connections: [ObjectIdentifier: (loop: any EventLoop, answers: [(Poll, Answer)])] = [:]
+        for (poll, answer) in answers {
+            guard case .connection(let held) = poll else {
+                Self.resume(poll, answer)
+                continue
+            }
+            connections[ObjectIdentifier(held.loop), default: (held.loop, [])].answers.append((poll, answer))
+        }
+        for (loop, answers) in connections.values {
+            loop.execute { for (poll, answer) in answers { Self.resume(poll, answer) } }
+        }
     }
 }

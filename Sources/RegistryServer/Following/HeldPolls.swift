@@ -1,4 +1,6 @@
 import EnsembleModel
+import HTTPTypes
+import NIOCore
 import RegistryStore
 import Trust
 
@@ -9,12 +11,17 @@ struct HeldPolls<Poll: Sendable>: Sendable {
     /// A head as it is served.
     struct Head: Sendable, Equatable {
         let head: RegistryStore.MetadataHead
-        /// SHA-256 of the timestamp, for entity tags.
-        let digest: ContentDigest
+        /// The timestamp.
+        let body: ByteBuffer
+        /// What goes before it.
+        let fields: HTTPFields
 
         init(_ head: RegistryStore.MetadataHead) {
             self.head = head
-            digest = .of(head.timestamp.bytes)
+            body = ByteBuffer(bytes: head.timestamp.bytes)
+            fields = .content(
+                digest: ContentDigest.of(head.timestamp.bytes), length: body.readableBytes, type: "application/json",
+                forever: false)
         }
     }
 

@@ -1,4 +1,5 @@
 import EnsembleModel
+import HTTPTypes
 import Hummingbird
 import Logging
 import RegistryStore
@@ -12,10 +13,7 @@ struct Authentication: RouterMiddleware {
         next: (Request, RegistryRequestContext) async throws -> Response
     ) async throws -> Response {
         var context = context
-        let parts = (request.headers[.authorization] ?? "").split(separator: " ", maxSplits: 1)
-        if parts.count == 2, parts[0].lowercased() == "bearer" {
-            context.identity = try await tokens.token(secret: String(parts[1]))
-        }
+        if let secret = request.headers.bearer { context.identity = try await tokens.token(secret: secret) }
         if let identity = context.identity {
             context.logger[metadataKey: "identity"] = .string(identity.name)
         }

@@ -29,10 +29,7 @@ final class KnownTokens: Service {
     /// The token of a secret; nil when there is none, or it is revoked.
     func token(secret: String) async throws -> TokenRecord? {
         let digest = ContentDigest.of(Array(secret.utf8))
-        let (known, revocations) = state.withLock { state -> (TokenRecord?, Int?) in
-            guard let checkedAt = state.checkedAt, .now - checkedAt <= limits.tokenCheck * 2 else { return (nil, nil) }
-            return (state.tokens[digest], state.revocations)
-        }
+        let (known, revocations) = lookUp(digest)
         if let known { return known }
         guard let token = try await store.authenticate(secret: secret) else { return nil }
         state.withLock { state in
@@ -42,6 +39,16 @@ final class KnownTokens: Service {
             state.tokens[digest] = token
         }
         return token
+    }
+
+    /// The token of a secret that was used lately; nil when the database has to be asked.
+    func known(secret: String) -> TokenRecord? { lookUp(ContentDigest.of(Array(secret.utf8))).token }
+
+    private func lookUp(_ digest: ContentDigest) -> (token: TokenRecord?, revocations: Int?) {
+        state.withLock { state in
+            guard let checkedAt = state.checkedAt, .now - checkedAt <= limits.tokenCheck * 2 else { return (nil, nil) }
+            return (state.tokens[digest], state.revocations)
+        }
     }
 
     /// Looks every token up again, since one was revoked here.

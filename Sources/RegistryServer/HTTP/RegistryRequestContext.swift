@@ -17,13 +17,16 @@ public struct RegistryRequestContext: RequestContext {
     ///
     /// - Throws: ``Problem`` `unauthenticated` or `forbidden`.
     @discardableResult
-    func require(_ scopes: Scope...) throws -> TokenRecord {
+    func require(_ scopes: Scope...) throws -> TokenRecord { try require(scopes) }
+
+    @discardableResult
+    func require(_ scopes: [Scope]) throws -> TokenRecord {
         guard let identity else {
             throw Problem(
                 .unauthenticated,
                 detail: "send a valid token: Authorization: Bearer TOKEN (registry tokens create makes one)")
         }
-        guard identity.scopes.contains(.admin) || scopes.contains(where: identity.scopes.contains) else {
+        guard identity.hasAny(of: scopes) else {
             let needed = scopes.map(\.rawValue).joined(separator: " or ")
             throw Problem(.forbidden, detail: "the token '\(identity.name)' lacks the scope \(needed)")
         }
@@ -43,5 +46,12 @@ public struct RegistryRequestContext: RequestContext {
             throw Problem(.notFound, detail: "'\(text.prefix(40))' is not an id: ids are numbers")
         }
         return id
+    }
+}
+
+extension TokenRecord {
+    /// Whether it has one of the scopes; `admin` has them all.
+    func hasAny(of scopes: [Scope]) -> Bool {
+        self.scopes.contains(.admin) || scopes.contains(where: self.scopes.contains)
     }
 }

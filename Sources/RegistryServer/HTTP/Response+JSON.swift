@@ -1,3 +1,4 @@
+import EnsembleModel
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -28,19 +29,25 @@ extension Response {
     /// Content that never changes under its digest: strong ETag, and 304 for a client that has it.
     ///
     /// - Parameters:
-    ///   - forever: whether the URL itself names the content, so that caches may keep it for good.
+    ///   - fields: ``HTTPTypes/HTTPFields/content(digest:length:type:forever:)``.
     ///   - request: nil where it asks for news, and what it has is not the question.
-    static func content(
-        _ bytes: [UInt8], digest: String, type: String, forever: Bool, request: Request?
-    ) -> Response {
-        let tag = "\"\(digest)\""
-        let headers: HTTPFields = [
-            .contentType: type, .eTag: tag,
-            .cacheControl: forever ? "private, max-age=31536000, immutable" : "private, no-cache",
-        ]
+    static func content(_ body: ByteBuffer, fields: HTTPFields, request: Request?) -> Response {
         let known = (request?.headers[values: .ifNoneMatch] ?? []).flatMap { $0.split(separator: ",") }
             .map { $0.trimmingCharacters(in: .whitespaces) }
-        if known.contains(tag) || known.contains("*") { return Response(status: .notModified, headers: headers) }
-        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+        guard known.contains("*") || fields[.eTag].map(known.contains) ?? false else {
+            return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: body))
+        }
+        var fields = fields
+        fields[.contentLength] = nil
+        return Response(status: .notModified, headers: fields)
+    }
+
+    /// As ``content(_:fields:request:)``.
+    static func content(
+        _ bytes: [UInt8], digest: ContentDigest, type: String, forever: Bool, request: Request?
+    ) -> Response {
+        content(
+            ByteBuffer(bytes: bytes),
+            fields: .content(digest: digest, length: bytes.count, type: type, forever: forever), request: request)
     }
 }

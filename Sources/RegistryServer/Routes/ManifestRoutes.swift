@@ -34,7 +34,7 @@ struct ManifestRoutes {
             throw Problem(.notFound, detail: "'\(ensemble)' has no manifest \(sequence)")
         }
         return .content(
-            manifest.bytes, digest: manifest.sha256.hex, type: "application/json", forever: sequence != nil,
+            manifest.bytes, digest: manifest.sha256, type: "application/json", forever: sequence != nil,
             request: request)
     }
 
@@ -44,6 +44,6 @@ struct ManifestRoutes {
         guard let text = try await store.combiner(digest) else {
             throw Problem(.notFound, detail: "no manifest carries the combiner \(digest)")
         }
-        return .content(text, digest: digest.hex, type: "text/plain; charset=utf-8", forever: true, request: request)
+        return .content(text, digest: digest, type: "text/plain; charset=utf-8", forever: true, request: request)
     }
 }

@@ -13,19 +13,22 @@ struct MetadataRoutes {
     let watch: HeadWatch
     let limits: DaemonLimits
 
+    /// Either opens it.
+    static let scopes: [Scope] = [.read, .node]
+
     func add(to router: RouterGroup<RegistryRequestContext>) {
         router.get(":name/metadata/:file", use: metadata)
         router.get(":name/targets/:ensemble/:file", use: target)
     }
 
     @Sendable private func metadata(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
-        try context.require(.read, .node)
+        try context.require(Self.scopes)
         let (ensemble, file) = try (context.parameter("name"), context.parameter("file"))
         if file == MetadataRole.timestamp.fileName(version: 0) { return try await timestamp(ensemble, request) }
         guard let (role, version) = Self.versioned(file), let bytes = try await versioned(role, version, of: ensemble)
         else { throw Problem(.notFound, detail: "'\(ensemble)' has no metadata '\(file.prefix(80))'") }
         return .content(
-            bytes, digest: ContentDigest.of(bytes).hex, type: "application/json", forever: true, request: request)
+            bytes, digest: ContentDigest.of(bytes), type: "application/json", forever: true, request: request)
     }
 
     /// Reads `N.ROLE.json`.
@@ -56,9 +59,8 @@ struct MetadataRoutes {
             }
             return position
         }
-        let wanted = after == nil ? nil : Self.preferredWait(request, limits: limits)
-        // Drawn anew for every poll: nodes that came together do not come back together.
-        let wait = wanted.map { Duration.seconds($0) * Double.random(in: 0.9...1) }
+        let wanted = after == nil ? nil : PollRequest.preferredWait(request.headers, limits: limits)
+        let wait = wanted.map(PollRequest.holding)
         guard let head = try await watch.head(of: ensemble, after: after, wait: wait) else {
             _ = try await store.manifest(ensemble: ensemble)  // Throws for an ensemble that does not exist.
             throw Problem(
@@ -70,32 +72,15 @@ struct MetadataRoutes {
                 detail: "you have manifest \(after.generation).\(after.sequence) of '\(ensemble)', newer than the "
                     + "registry's: was a backup restored? See 'registry recover'")
         }
-        var response = Response.content(
-            head.head.timestamp.bytes, digest: head.digest.hex, type: "application/json", forever: false,
-            request: after == nil ? request : nil)
-        if let wanted, let name = HTTPField.Name("Preference-Applied") {
-            response.headers[name] = "wait=\(wanted)"
-        }
+        var response = Response.content(head.body, fields: head.fields, request: after == nil ? request : nil)
+        if let wanted { response.headers[.preferenceApplied] = "wait=\(wanted)" }
         return response
-    }
-
-    /// Seconds of `Prefer: wait=N` (RFC 7240), at most those that the daemon holds polls; nil without it.
-    private static func preferredWait(_ request: Request, limits: DaemonLimits) -> Int? {
-        guard let name = HTTPField.Name("Prefer") else { return nil }
-        let preferences = request.headers[values: name].flatMap { $0.split(whereSeparator: { $0 == "," || $0 == ";" }) }
-        for preference in preferences {
-            let parts = preference.split(separator: "=").map { $0.trimmingCharacters(in: .whitespaces) }
-            if parts.count == 2, parts[0].lowercased() == "wait", let seconds = Int(parts[1]), seconds >= 0 {
-                return min(seconds, Int(limits.pollWait.components.seconds))
-            }
-        }
-        return nil
     }
 
     // MARK: Targets
 
     @Sendable private func target(_ request: Request, _ context: RegistryRequestContext) async throws -> Response {
-        try context.require(.read, .node)
+        try context.require(Self.scopes)
         let (name, ensemble) = try (context.parameter("name"), context.parameter("ensemble"))
         let file = try context.parameter("file")
         let parts = file.split(separator: ".", maxSplits: 1)
@@ -104,7 +89,7 @@ struct MetadataRoutes {
             let bytes = try await bytes(of: target, digest, ensemble: ensemble)
         else { throw Problem(.notFound, detail: "'\(name)' has no target '\(ensemble)/\(file.prefix(160))'") }
         return .content(
-            bytes, digest: digest.hex,
+            bytes, digest: digest,
             type: target == .manifest ? "application/json" : "text/plain; charset=utf-8", forever: true,
             request: request)
     }

@@ -23,7 +23,7 @@ struct RootRoutes {
             throw Problem(.notFound, detail: "the registry has no root yet: registry keys init makes one")
         }
         return .content(
-            root.bytes, digest: ContentDigest.of(root.bytes).hex, type: "application/json", forever: false,
+            root.bytes, digest: .of(root.bytes), type: "application/json", forever: false,
             request: request)
     }
 

@@ -1,0 +1,50 @@
+import EnsembleModel
+import Foundation
+import HTTPTypes
+import RegistryAPI
+import Trust
+
+/// A request that waits for news of an ensemble: `GET /tuf/NAME/metadata/timestamp.json?after=GENERATION.SEQUENCE` with
+/// `Prefer: wait=SECONDS`.
+struct PollRequest {
+    let head: HTTPRequest
+    let ensemble: String
+    /// What the asker has.
+    let after: ManifestPosition
+    /// Seconds that it wants to wait at most.
+    let wait: Int
+
+    /// Reads a request's head; nil for anything else, however little it differs: the routes know what to say of it.
+    init?(_ head: HTTPRequest, limits: DaemonLimits) {
+        guard head.method == .get, head.headerFields[.connection] == nil, let path = head.path,
+            path.hasPrefix(Self.prefix), let query = path.firstIndex(of: "?"),
+            path[..<query].hasSuffix(Self.suffix), path[path.index(after: query)...].hasPrefix("after="),
+            let after = ManifestPosition(String(path[query...].dropFirst("?after=".count))),
+            let wait = Self.preferredWait(head.headerFields, limits: limits)
+        else { return nil }
+        let ensemble = path[..<query].dropFirst(Self.prefix.count).dropLast(Self.suffix.count)
+        guard (try? Name.check(ensemble, as: "ensemble")) != nil else { return nil }
+        self.head = head
+        self.ensemble = String(ensemble)
+        self.after = after
+        self.wait = wait
+    }
+
+    private static let prefix = APIPath.metadata + "/"
+    private static let suffix = "/metadata/" + MetadataRole.timestamp.fileName(version: 0)
+
+    /// How long it is held: drawn anew for every poll, so that nodes that came together do not come back together.
+    static func holding(_ wait: Int) -> Duration { .seconds(wait) * Double.random(in: 0.9...1) }
+
+    /// Seconds of `Prefer: wait=N` (RFC 7240), at most those that the daemon holds polls; nil without it.
+    static func preferredWait(_ fields: HTTPFields, limits: DaemonLimits) -> Int? {
+        let preferences = fields[values: .prefer].flatMap { $0.split(whereSeparator: { $0 == "," || $0 == ";" }) }
+        for preference in preferences {
+            let parts = preference.split(separator: "=").map { $0.trimmingCharacters(in: .whitespaces) }
+            if parts.count == 2, parts[0].lowercased() == "wait", let seconds = Int(parts[1]), seconds >= 0 {
+                return min(seconds, Int(limits.pollWait.components.seconds))
+            }
+        }
+        return nil
+    }
+}
