@@ -21,6 +21,7 @@ extension Target.Dependency {
     static let hummingbirdTesting = Self.product(name: "HummingbirdTesting", package: "hummingbird")
     static let logging = Self.product(name: "Logging", package: "swift-log")
     static let nioCore = Self.product(name: "NIOCore", package: "swift-nio")
+    static let nioEmbedded = Self.product(name: "NIOEmbedded", package: "swift-nio")
     static let nioFoundationCompat = Self.product(name: "NIOFoundationCompat", package: "swift-nio")
     static let nioHTTP1 = Self.product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes = Self.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -170,7 +171,8 @@ let package = Package(
             [
                 "Boosting", "EnsembleModel", "Forest", "Postgres", "RegistryAPI", "RegistryServer", "RegistryStore",
                 "RegistryTesting", "RegistryWorker", "Trust",
-                .httpTypes, .hummingbird, .hummingbirdTesting, .logging, .nioCore, .nioFoundationCompat, .yams,
+                .httpTypes, .hummingbird, .hummingbirdTesting, .logging, .nioCore, .nioEmbedded,
+                .nioFoundationCompat, .nioHTTPTypes, .yams,
             ]),
         tests(
             "RegistryCommandsTests",

@@ -14,7 +14,7 @@ import Trust
 /// The repository that serving nodes follow.
 @Suite struct MetadataTests {
     /// A founded ensemble `pets`.
-    private static func with(
+    static func with(
         limits: DaemonLimits = DaemonLimits(),
         _ body: @escaping @Sendable (RegistryHarness, SimulatedTask) async throws -> Void
     ) async throws {
@@ -28,7 +28,8 @@ import Trust
         }
     }
 
-    private static func promote(_ registry: RegistryHarness, _ task: SimulatedTask) async throws {
+    /// Publishes manifest 2.
+    static func promote(_ registry: RegistryHarness, _ task: SimulatedTask) async throws {
         _ = try await registry.submit("good@1", to: "pets", task, task.predictions(skill: 3, seed: 2))
         try await registry.settle()
     }
@@ -216,5 +217,5 @@ import Trust
 }
 
 extension TestResponse {
-    fileprivate var bytes: [UInt8] { Array(body.readableBytesView) }
+    var bytes: [UInt8] { Array(body.readableBytesView) }
 }
