@@ -66,33 +66,6 @@ struct MetadataWriterTests {
         #expect(throws: TrustError.self) { try MetadataWriter(root: proposal.bytes, keys: [], ensemble: "e") }
     }
 
-    @Test("renewal: timestamp after a minute, targets and snapshot at half of their week, with what names them")
-    func renewal() throws {
-        var repository = try Repository()
-        let release = try repository.release()
-        let half = 3.5 * 86_400
-        func due(_ seconds: Double, targets: [UInt8]? = nil) throws -> [MetadataRole] {
-            try repository.writer().due(
-                targets: MetadataFile(role: .targets, version: 1, bytes: targets ?? release.targets),
-                snapshot: MetadataFile(role: .snapshot, version: 1, bytes: release.snapshot),
-                timestamp: MetadataFile(role: .timestamp, version: 1, bytes: release.timestamp), now: start + seconds)
-        }
-        #expect(try due(0) == [])
-        #expect(try due(59) == [])
-        #expect(try due(60) == [.timestamp])
-        #expect(try due(half - 1) == [.timestamp])
-        #expect(try due(half) == [.targets, .snapshot, .timestamp])
-        let newer = try repository.release(2, at: start + 86_400).targets
-        #expect(try due(half, targets: newer) == [.snapshot, .timestamp])
-        // By a clock that was ahead.
-        #expect(try due(-59) == [])
-        #expect(try due(-60) == [.timestamp])
-        try repository.rotate(.snapshot)
-        #expect(try due(0) == [.snapshot, .timestamp])
-        try repository.rotate(.targets)
-        #expect(try due(0) == [.targets, .snapshot, .timestamp])
-    }
-
     @Test("paths of targets stay in their folder; the digest stands before the name")
     func paths() throws {
         for path in ["", "/a", "a/", "a//b", "../a", "a/../b", ".", "a\\b", "a\nb", "a\u{0}b"] {

@@ -35,23 +35,6 @@ public struct MetadataWriter: Sendable {
         signingKeys(of: role).count >= root.content.roles[role]?.threshold ?? .max
     }
 
-    /// The roles that are due to be signed anew, in the order of signing: past their renewal age, or signed by keys
-    /// that the root no longer names; and whatever names one that is.
-    ///
-    /// - Throws: ``TrustError`` with code `malformed` for files that are no metadata of their roles.
-    public func due(
-        targets: MetadataFile, snapshot: MetadataFile, timestamp: MetadataFile, now: Date
-    ) throws(TrustError) -> [MetadataRole] {
-        if try isDue(Signed<Targets>(parsing: targets.bytes), now: now) { return [.targets, .snapshot, .timestamp] }
-        if try isDue(Signed<Snapshot>(parsing: snapshot.bytes), now: now) { return [.snapshot, .timestamp] }
-        return try isDue(Signed<Timestamp>(parsing: timestamp.bytes), now: now) ? [.timestamp] : []
-    }
-
-    private func isDue<Content>(_ signed: Signed<Content>, now: Date) -> Bool {
-        !root.content.isVerified(signed)
-            || periods.isRenewalDue(Content.role, expires: signed.content.expires, now: now)
-    }
-
     /// Signs targets.
     ///
     /// - Throws: ``TrustError`` with code `missing_key`.
