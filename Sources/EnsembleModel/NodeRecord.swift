@@ -10,6 +10,8 @@ public struct NodeRecord: Hashable, Sendable, Codable {
         case behind
         /// It has refused the newest manifest.
         case refused
+        /// The newest manifest is rolled out in stages, and this node's has not come.
+        case waiting
         /// It was told to stay where it is.
         case pinned
     }

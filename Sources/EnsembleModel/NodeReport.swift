@@ -52,6 +52,12 @@ public struct NodeReport: Hashable, Sendable, Codable {
             self.code = code
             self.message = message
         }
+
+        /// The code for a registry that could not be reached.
+        public static let registryUnavailable = "registry_unavailable"
+
+        /// Whether only a download broke off: the node tries again, and the manifest is not to blame.
+        public var isTransient: Bool { stage == .download && code == Self.registryUnavailable }
     }
 
     /// Versions of the signed metadata that a node trusts; nil before the first.

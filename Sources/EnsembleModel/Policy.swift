@@ -86,13 +86,15 @@ public struct Policy: Hashable, Sendable, Codable {
     /// Left out where it is `none`: policies and evidence from before there was a choice say the same in the same
     /// bytes.
     private var statedApproval: Approval?
+    /// How an admission reaches the serving nodes; nil for all of them at once.
+    public var rollout: StagedRollout?
 
     /// Creates a policy; the defaults are those of a new ensemble.
     public init(
         admission: Admission = .gated, founding: Founding = .round, columns: Columns = .probability,
         preset: Preset = .auto, parsimony: Double = 0.5, budget: Budget = Budget(), gate: Gate = Gate(),
         guardrails: Guardrails = Guardrails(), retirement: Retirement = Retirement(), coolDown: Int = 5,
-        approval: Approval = .nobody
+        approval: Approval = .nobody, rollout: StagedRollout? = nil
     ) {
         self.admission = admission
         self.founding = founding
@@ -104,6 +106,7 @@ public struct Policy: Hashable, Sendable, Codable {
         self.guardrails = guardrails
         self.retirement = retirement
         self.coolDown = coolDown
+        self.rollout = rollout
         self.approval = approval
     }
 
@@ -120,6 +123,7 @@ public struct Policy: Hashable, Sendable, Codable {
         try gate.validate()
         try guardrails.validate()
         try retirement.validate()
+        try rollout?.validate()
     }
 
     /// Checks that it can be followed on a validation set.
@@ -147,7 +151,7 @@ public struct Policy: Hashable, Sendable, Codable {
 
 extension Policy {
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case admission, founding, columns, preset, parsimony, budget, gate, guardrails, retirement
+        case admission, founding, columns, preset, parsimony, budget, gate, guardrails, retirement, rollout
         case coolDown = "cool_down"
         case statedApproval = "approval"
     }
@@ -166,6 +170,7 @@ extension Policy {
         guardrails = try values.read(.guardrails, defaults.guardrails)
         retirement = try values.read(.retirement, defaults.retirement)
         coolDown = try values.read(.coolDown, defaults.coolDown)
+        rollout = try values.readOptional(.rollout)
         approval = try values.choice(.statedApproval, .nobody)
         try validate()
     }

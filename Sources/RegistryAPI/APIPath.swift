@@ -28,6 +28,7 @@ public enum APIPath {
     public static func manifest(_ name: String) -> String { "\(ensemble(name))/manifest" }
     public static func manifest(_ name: String, sequence: Int) -> String { "\(ensemble(name))/manifests/\(sequence)" }
     public static func rollback(_ name: String) -> String { "\(ensemble(name))/rollback" }
+    public static func rollout(_ name: String) -> String { "\(ensemble(name))/rollout" }
     public static func nodes(_ name: String) -> String { "\(ensemble(name))/nodes" }
     public static func nodeStatus(_ id: String) -> String { "\(nodes)/\(id)/status" }
     public static func tufMetadata(_ ensemble: String, _ file: String) -> String {

@@ -10,6 +10,21 @@ extension RegistryClient {
         try await decode(from: .page(APIPath.nodes(checked(ensemble)), after: after, limit: limit))
     }
 
+    /// How far an ensemble's newest manifest is rolled out.
+    public func rollout(ensemble: String) async throws -> RolloutRecord {
+        try await decode(from: APIRequest(path: APIPath.rollout(checked(ensemble))))
+    }
+
+    /// Halts a rollout, or lets it go on. Never sent twice.
+    public func steerRollout(
+        ensemble: String, _ action: RolloutSteering, reason: String
+    ) async throws -> RolloutRecord {
+        let body = try Array(APIJSON.encoder().encode(RolloutRequest(action: action, reason: reason)))
+        return try await decode(
+            from: APIRequest(
+                method: .POST, path: APIPath.rollout(checked(ensemble)), content: .json(body), isRepeatable: false))
+    }
+
     /// Publishes an earlier manifest's content again, as a new manifest. Never sent twice.
     public func rollBack(ensemble: String, to sequence: Int, reason: String) async throws -> PromotionRecord {
         let body = try Array(APIJSON.encoder().encode(RollbackRequest(to: sequence, reason: reason)))

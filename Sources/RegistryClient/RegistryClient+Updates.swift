@@ -28,15 +28,17 @@ extension RegistryClient {
     /// - Parameters:
     ///   - after: `GENERATION.SEQUENCE` of the newest manifest that the caller knows of: the answer is held until there
     ///     is another, at most for `wait`. Nil asks for an answer at once.
+    ///   - rollout: the share of the nodes that this manifest had reached, for a node that it had not: another share is
+    ///     news.
     ///   - wait: in whole seconds; comes on top of the time in which an answer must begin.
     ///   - maximumBytes: longest file accepted.
     /// - Throws: ``RegistryClientError`` with the problem `conflict` when `after` is ahead of the registry.
     public func timestamp(
-        ensemble: String, after: String?, wait: Duration, maximumBytes: Int
+        ensemble: String, after: String?, rollout: Int? = nil, wait: Duration, maximumBytes: Int
     ) async throws -> [UInt8] {
         var request = APIRequest(path: APIPath.tufMetadata(try checked(ensemble), "timestamp.json"))
         if let after, wait >= .seconds(1) {
-            request.query = [("after", after)]
+            request.query = [("after", after)] + (rollout.map { [("rollout", "\($0)")] } ?? [])
             request.wait = .seconds(wait.components.seconds)
             request.headers = [("Prefer", "wait=\(wait.components.seconds)")]
         }

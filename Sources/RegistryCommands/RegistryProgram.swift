@@ -68,8 +68,8 @@ struct RegistryCommand: AsyncParsableCommand {
         version: ProgramVersion.current,
         subcommands: [
             EnsemblesCommand.self, SubmitCommand.self, SubmissionsCommand.self, ModelsCommand.self,
-            PromotionsCommand.self, RollbackCommand.self, RecoverCommand.self, NodesCommand.self,
-            DecisionsCommand.self, ApproveCommand.self, RejectCommand.self,
+            PromotionsCommand.self, RolloutCommand.self, RollbackCommand.self, RecoverCommand.self,
+            NodesCommand.self, DecisionsCommand.self, ApproveCommand.self, RejectCommand.self,
             ManifestCommand.self, RetryCommand.self, ReplayCommand.self, SimulateCommand.self, TokensCommand.self,
             KeysCommand.self,
         ])

@@ -27,6 +27,8 @@ public struct DaemonLimits: Sendable {
     public var headInterest = Duration.seconds(120)
     /// How often the daemon looks for metadata to sign again.
     public var renewalInterval = Duration.seconds(5)
+    /// How often the daemon looks what nodes say of manifests that are rolled out in stages.
+    public var rolloutInterval = Duration.seconds(1)
     /// How often what nodes report is written down.
     public var reportInterval = Duration.milliseconds(500)
     /// Reports of nodes that wait to be written; more are answered 503.

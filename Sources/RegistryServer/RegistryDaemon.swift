@@ -123,6 +123,7 @@ public struct RegistryDaemon: Sendable {
         let limits = configuration.limits
         return [
             PublisherService(store: store, interval: limits.publishInterval, logger: logger),
+            RolloutService(store: store, interval: limits.rolloutInterval, logger: logger),
             RenewalService(
                 store: store, signer: signer, keys: keys, interval: limits.renewalInterval,
                 logger: logger),
@@ -198,6 +199,7 @@ public struct RegistryDaemon: Sendable {
         ReplayRoutes(store: store).add(to: api)
         ManifestRoutes(store: store).add(to: api)
         RollbackRoutes(store: store, limits: limits).add(to: api)
+        RolloutRoutes(store: store, limits: limits).add(to: api)
         RootRoutes(store: store, limits: limits).add(to: api)
         NodeRoutes(store: store, reports: parts.reports, limits: limits).add(to: api)
         TokenRoutes(store: store, limits: limits, tokens: parts.tokens).add(to: api)

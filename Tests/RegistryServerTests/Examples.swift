@@ -12,7 +12,7 @@ enum Examples {
     static func policy() throws -> Policy {
         Policy(
             budget: Budget(members: 6, latencyMilliseconds: 20, latencyRule: .total, costUSDPer10k: 12),
-            gate: .init(testsPerSubmitter: 3), approval: .two)
+            gate: .init(testsPerSubmitter: 3), approval: .two, rollout: .init())
     }
 
     static func ledger() -> LedgerRecord {
@@ -129,6 +129,13 @@ enum Examples {
     static func nodeRecord() -> NodeRecord {
         NodeRecord(
             node: "n", report: nodeReport(), standing: .refused, wanted: 1, firstReportedAt: date, reportedAt: date)
+    }
+
+    static func rollout() -> RolloutRecord {
+        let rollout = ManifestRollout(
+            sequence: 2, settings: .init(), state: .baking, share: 100, startedAt: date, stageStartedAt: date,
+            bakingSince: date, reason: "", excused: [])
+        return RolloutRecord(ensemble: "esci", rollout, nodes: [], now: date)
     }
 
     static func recovery() -> RecoveryRecord {

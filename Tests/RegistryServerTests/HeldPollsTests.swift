@@ -13,13 +13,17 @@ import Trust
     private let start = ContinuousClock.now
     private func after(_ seconds: Int) -> ContinuousClock.Instant { start + .seconds(seconds) }
 
-    private func head(_ sequence: Int, of ensemble: String = "pets", version: Int = 1) -> RegistryStore.MetadataHead {
+    private func head(
+        _ sequence: Int, of ensemble: String = "pets", version: Int = 1, rollout: Int? = nil
+    ) -> RegistryStore.MetadataHead {
         .init(
             champion: ChampionNumber(ensemble: ensemble, generation: 1, sequence: sequence),
-            timestamp: SignedMetadata(version: version, bytes: [UInt8(version)], signedAt: Date()))
+            timestamp: SignedMetadata(version: version, bytes: [UInt8(version)], signedAt: Date()), rollout: rollout)
     }
 
-    private func position(_ sequence: Int) -> ManifestPosition { ManifestPosition(generation: 1, sequence: sequence) }
+    private func manifest(_ sequence: Int, rollout: Int? = nil) -> KnownHead {
+        KnownHead(ManifestPosition(generation: 1, sequence: sequence), rollout: rollout)
+    }
 
     /// Polls that know manifest 1 of `pets`.
     private func known() -> Polls {
@@ -50,7 +54,7 @@ import Trust
         var polls = known()
         for (poll, seconds) in [("short", 10), ("long", 40)] {
             #expect(
-                isHeld(polls.ask("pets", after: position(1), until: after(seconds), at: start, poll), needsLook: false))
+                isHeld(polls.ask("pets", after: manifest(1), until: after(seconds), at: start, poll), needsLook: false))
         }
         // A renewal is no news.
         #expect(polls.look(at: ["pets"], found: [head(1, version: 2)], now: after(9)).isEmpty)
@@ -61,17 +65,34 @@ import Trust
         #expect(polls.count == 0)
     }
 
+    /// A node that a rollout has not reached hears of its next stage, others do not.
+    @Test func anotherShareIsNewsToThoseThatWaitForIt() {
+        var polls = known()
+        _ = polls.look(at: ["pets"], found: [head(2, version: 2, rollout: 100)], now: start)
+        for (poll, share) in [("reached", nil), ("waits", 100), ("late", 1)] as [(String, Int?)] {
+            let admission = polls.ask("pets", after: manifest(2, rollout: share), until: after(60), at: start, poll)
+            #expect(sequence(admission) == (poll == "late" ? 2 : nil))
+        }
+        #expect(polls.look(at: ["pets"], found: [head(2, version: 3, rollout: 100)], now: start).isEmpty)
+        #expect(
+            polls.look(at: ["pets"], found: [head(2, version: 4, rollout: 1000)], now: start).map(\.0) == ["waits"])
+        let held = polls.ask("pets", after: manifest(2, rollout: 1000), until: after(60), at: start, "all")
+        #expect(isHeld(held, needsLook: false))
+        #expect(polls.look(at: ["pets"], found: [head(2, version: 5)], now: start).map(\.0) == ["all"])
+        #expect(polls.drain().map(\.0) == ["reached"])
+    }
+
     @Test func whatIsKnownAnswersAtOnce() {
         var polls = known()
         #expect(sequence(polls.ask("pets", after: nil, until: nil, at: start, "plain")) == 1)
-        #expect(sequence(polls.ask("pets", after: position(0), until: after(60), at: start, "old")) == 1)
+        #expect(sequence(polls.ask("pets", after: manifest(0), until: after(60), at: start, "old")) == 1)
         // As after a restored backup: whoever is ahead must hear of it.
-        #expect(sequence(polls.ask("pets", after: position(9), until: after(60), at: start, "ahead")) == 1)
+        #expect(sequence(polls.ask("pets", after: manifest(9), until: after(60), at: start, "ahead")) == 1)
     }
 
     @Test func ensemblesDoNotAnswerForEachOther() {
         var polls = known()
-        _ = polls.ask("pets", after: position(1), until: after(60), at: start, "pets")
+        _ = polls.ask("pets", after: manifest(1), until: after(60), at: start, "pets")
         _ = polls.ask("cars", after: nil, until: nil, at: start, "cars")
         #expect(
             polls.look(at: ["cars", "pets"], found: [head(1), head(7, of: "cars")], now: start).map(\.0) == ["cars"])
@@ -88,7 +109,7 @@ import Trust
 
     @Test func withoutTheDatabaseDeadlinesHoldAllTheSame() {
         var polls = known()
-        _ = polls.ask("pets", after: position(1), until: after(10), at: start, "poll")
+        _ = polls.ask("pets", after: manifest(1), until: after(10), at: start, "poll")
         _ = polls.ask("cars", after: nil, until: nil, at: after(9), "cars")
         let early = polls.expire(at: after(9))
         #expect(early.answers.isEmpty && early.unanswerable == ["cars"])
@@ -98,12 +119,12 @@ import Trust
 
     @Test func whoIsGoneIsNotAnswered() throws {
         var polls = known()
-        let admission = polls.ask("pets", after: position(1), until: after(10), at: start, "gone")
+        let admission = polls.ask("pets", after: manifest(1), until: after(10), at: start, "gone")
         guard case .held(let id, _) = admission else {
             Issue.record("it was answered")
             return
         }
-        _ = polls.ask("pets", after: position(1), until: after(10), at: start, "there")
+        _ = polls.ask("pets", after: manifest(1), until: after(10), at: start, "there")
         #expect(polls.abandon(id, of: "pets") == "gone")
         #expect(polls.abandon(id, of: "pets") == nil)
         #expect(polls.drain().map(\.0) == ["there"])

@@ -67,6 +67,8 @@ import Yams
         ("NodeRecord", AnyExample(Examples.nodeRecord())),
         ("NodeStatusRequest", AnyExample(NodeStatusRequest(ensembles: []))),
         ("RollbackRequest", AnyExample(RollbackRequest(to: 1, reason: "r"))),
+        ("RolloutRequest", AnyExample(RolloutRequest(action: .halt, reason: "r"))),
+        ("RolloutRecord", AnyExample(Examples.rollout())),
         ("RecoveryRequest", AnyExample(RecoveryRequest(reason: "r"))),
         ("RecoveryRecord", AnyExample(Examples.recovery())),
         ("TokenRecord", AnyExample(try Examples.token())),
@@ -84,7 +86,7 @@ import Yams
         #expect(Set(encoded.keys) == Set(described.keys))
     }
 
-    @Test(arguments: ["gate", "guardrails", "retirement", "budget"])
+    @Test(arguments: ["gate", "guardrails", "retirement", "budget", "rollout"])
     func describesExactlyTheSwitches(group: String) throws {
         let components = try #require(Self.document()["components"] as? [String: Any])
         let schemas = try #require(components["schemas"] as? [String: [String: Any]])

@@ -131,7 +131,10 @@ import Trust
             #expect(known.hasPrefix("HTTP/1.1 200 "))
             #expect(try await answer(Self.poll(registry, after: "1.7")).contains("\"conflict\""))
             #expect(try await answer(Self.poll(registry, after: "1")).contains("\"bad_request\""))
-            #expect(try await answer(Self.poll(registry, after: "1.1&x=1")).contains("\"bad_request\""))
+            for query in ["x=1", "rollout=", "rollout=10001", "rollout=1&x=1", "x=1&rollout=1"] {
+                let poll = Self.poll(registry, after: "1.1&" + query)
+                #expect(try await answer(poll).contains("\"bad_request\""), "\(query)")
+            }
             #expect(try await answer(Self.poll(registry, token: "er_x")).contains("\"unauthenticated\""))
             let submitter = try await registry.token("submitter", [.submit])
             for _ in 0..<2 {

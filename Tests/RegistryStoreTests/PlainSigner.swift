@@ -14,7 +14,10 @@ struct PlainSigner: MetadataSigner {
         Array("snapshot \(version): targets \(targets.version)".utf8)
     }
 
-    func timestamp(of champion: ChampionNumber, snapshot: SignedMetadata, version: Int, now: Date) -> [UInt8] {
-        Array("timestamp \(version): snapshot \(snapshot.version), manifest \(champion.sequence)".utf8)
+    func timestamp(
+        of champion: ChampionNumber, snapshot: SignedMetadata, rollout: Int?, version: Int, now: Date
+    ) -> [UInt8] {
+        let share = rollout.map { " to \($0)" } ?? ""
+        return Array("timestamp \(version): snapshot \(snapshot.version), manifest \(champion.sequence)\(share)".utf8)
     }
 }

@@ -207,8 +207,10 @@ import Trust
         }
     }
 
-    @Test func aStagedRollOutReachesThisNodeWithItsCohort() async throws {
-        try await FollowerFixture.with { node in
+    @Test(.timeLimit(.minutes(1))) func aStagedRollOutReachesThisNodeWithItsCohort() async throws {
+        try await FollowerFixture.with {
+            $0.wait = .seconds(60)
+        } _: { node in
             let first = try Release(1)
             // Nothing is served yet: any manifest is better.
             try node.publish(first, rollout: 0)
@@ -221,11 +223,23 @@ import Trust
             #expect(node.report.running?.sequence == 1)
             #expect(node.report.refusal == nil)
             #expect(node.report.versions.timestamp == 2)
+            // It waits for a larger share, and says which it knows.
+            async let next = node.poll()
+            while node.registry.requests("?after=1.2&rollout=\(cohort)") == 0 {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             try node.publish(second, rollout: cohort + 1)
-            #expect(await node.poll() == "activated 2")
-            // A halt takes nothing back.
+            #expect(await next == "activated 2")
+            // A halt takes nothing back. Who serves it waits for another manifest only.
+            async let last = node.poll()
+            while !node.registry.state.requests.contains("metadata/timestamp.json?after=1.2") {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             try node.publish(second, rollout: 0)
-            #expect(await node.poll() == "unchanged")
+            node.registry.change { $0.position = nil }
+            #expect(await last == "unchanged")
         }
     }
 

@@ -22,6 +22,8 @@ final class RegistryStandIn: Sendable {
         var files: [String: [UInt8]] = [:]
         /// What the newest timestamp speaks of.
         var position: ManifestPosition?
+        /// The share of the nodes that it states.
+        var rollout: Int?
         /// Answered to every request.
         var problem: Problem?
         /// Paths below `/tuf/digits/` asked for, with their queries.
@@ -74,6 +76,7 @@ final class RegistryStandIn: Sendable {
                 rollout: rollout, signer: signer, for: name)
             state.files.merge(files) { $1 }
             state.position = position ?? own
+            state.rollout = rollout
         }
     }
 
@@ -99,7 +102,7 @@ final class RegistryStandIn: Sendable {
             if let after = request.uri.queryParameters["after"],
                 request.headers.contains(where: { $0.name.canonicalName == "prefer" })
             {
-                try await self.hold(String(after))
+                try await self.hold(String(after), request.uri.queryParameters["rollout"].map { String($0) })
             }
             let state = self.state
             guard state.problem == nil, let bytes = state.files[path] else {
@@ -120,11 +123,15 @@ final class RegistryStandIn: Sendable {
     }
 
     /// Waits until the newest manifest is another.
-    private func hold(_ after: String) async throws {
-        while state.position?.description == after, state.problem == nil {
+    private func hold(_ after: String, _ rollout: String?) async throws {
+        func isNews(_ state: State) -> Bool {
+            state.position?.description != after || state.problem != nil
+                || rollout != nil && rollout != state.rollout.map { "\($0)" }
+        }
+        while !isNews(state) {
             let (stream, continuation) = AsyncStream<Void>.makeStream()
             let isHeld = current.withLock { state in
-                guard state.position?.description == after, state.problem == nil else { return false }
+                guard !isNews(state) else { return false }
                 state.waiting.append(continuation)
                 return true
             }

@@ -6,7 +6,6 @@ import RegistryAPI
 import RegistryStore
 import ServiceLifecycle
 import Synchronization
-import Trust
 
 /// The newest heads of the ensembles that anybody asks for: one query an interval at most, however many ask.
 ///
@@ -53,7 +52,7 @@ final class HeadWatch: Service {
     ///   - after: what the asker has; the answer waits for anything else.
     ///   - wait: how long at most; nil answers with what the database says now.
     /// - Throws: ``Problem`` `busy` when it is not known and cannot be looked up now.
-    func head(of ensemble: String, after: ManifestPosition? = nil, wait: Duration? = nil) async throws -> Head? {
+    func head(of ensemble: String, after: KnownHead? = nil, wait: Duration? = nil) async throws -> Head? {
         let id = Mutex<UInt64?>(nil)
         let answer = await withTaskCancellationHandler {
             await withCheckedContinuation { task in
@@ -71,7 +70,7 @@ final class HeadWatch: Service {
     }
 
     /// Answers a poll, or holds it and gives its id; a connection's poll on its event loop.
-    func hold(_ poll: Poll, _ ensemble: String, after: ManifestPosition?, wait: Duration?) -> UInt64? {
+    func hold(_ poll: Poll, _ ensemble: String, after: KnownHead?, wait: Duration?) -> UInt64? {
         let now = ContinuousClock.now
         let admission = state.withLock { state in
             let deadline = state.isEnding ? nil : wait.map { now + $0 }

@@ -1,6 +1,7 @@
 import EnsembleModel
 import HTTPTypes
 import NIOCore
+import RegistryAPI
 import RegistryStore
 import Trust
 
@@ -27,8 +28,8 @@ struct HeldPolls<Poll: Sendable>: Sendable {
 
     private struct Waiting {
         let poll: Poll
-        /// News is what is newer; nil waits for any.
-        let after: ManifestPosition?
+        /// News is anything else; nil waits for any.
+        let after: KnownHead?
         let deadline: ContinuousClock.Instant
     }
 
@@ -64,10 +65,10 @@ struct HeldPolls<Poll: Sendable>: Sendable {
     /// Takes a poll: answered at once when there is news or no time to wait, held otherwise.
     ///
     /// - Parameters:
-    ///   - after: the newest manifest that the asker has; nil when it wants whatever there is.
+    ///   - after: the newest head that the asker knows; nil when it wants whatever there is.
     ///   - deadline: when it is answered at the latest; nil asks for what is known now.
     mutating func ask(
-        _ ensemble: String, after: ManifestPosition?, until deadline: ContinuousClock.Instant?,
+        _ ensemble: String, after: KnownHead?, until deadline: ContinuousClock.Instant?,
         at now: ContinuousClock.Instant, _ poll: @autoclosure () -> Poll
     ) -> Admission {
         // Changed in place: a copy of ten thousand waiting polls for each that comes would be the daemon's whole work.
@@ -135,9 +136,45 @@ struct HeldPolls<Poll: Sendable>: Sendable {
     /// Polls held now.
     var count: Int { ensembles.values.reduce(0) { $0 + $1.waiting.count } }
 
-    /// Whether a head is other news than the asker has: newer, or older as after a restored backup.
-    private static func isNews(_ head: Head, after: ManifestPosition?) -> Bool {
-        after.map { $0 != ManifestPosition(head.head.champion) } ?? true
+    /// Whether a head is other news than the asker has: newer, or older as after a restored backup, or rolled out
+    /// further.
+    private static func isNews(_ head: Head, after: KnownHead?) -> Bool {
+        guard let after else { return true }
+        return after.position != ManifestPosition(head.head.champion)
+            || after.rollout.map { $0 != head.head.rollout } ?? false
+    }
+}
+
+/// What somebody who asks for news knows already.
+struct KnownHead: Sendable, Equatable {
+    var position: ManifestPosition
+    /// The share of the nodes that the manifest had reached; nil for an asker to whom it does not matter.
+    var rollout: Int?
+
+    init(_ position: ManifestPosition, rollout: Int? = nil) {
+        self.position = position
+        self.rollout = rollout
+    }
+
+    /// Reads the query parameters `after` and `rollout`.
+    ///
+    /// - Throws: ``Problem`` `badRequest`.
+    init?(after: String?, rollout: String?) throws(Problem) {
+        guard let after else {
+            guard rollout == nil else { throw Problem(.badRequest, detail: "rollout goes with after") }
+            return nil
+        }
+        guard let position = ManifestPosition(after) else {
+            throw Problem(.badRequest, detail: "after is '\(after.prefix(40))'; it is GENERATION.SEQUENCE")
+        }
+        self.init(position)
+        guard let rollout else { return }
+        guard let share = Int(rollout), (0...Rollout.whole).contains(share) else {
+            throw Problem(
+                .badRequest, detail: "rollout is '\(rollout.prefix(40))'; it is a share in ten-thousandths of the nodes"
+            )
+        }
+        self.rollout = share
     }
 }
 

@@ -106,7 +106,7 @@ final class PollHandler: ChannelDuplexHandler {
     fileprivate func answer(_ number: Int, with head: HeadWatch.Head?) {
         guard let context, number == self.number, case .holding(let poll, _) = state else { return }
         state = .passing
-        if let head, poll.after <= ManifestPosition(head.head.champion) {
+        if let head, poll.after.position <= ManifestPosition(head.head.champion) {
             write(head, to: poll, context)
         } else {
             // Whatever there is to say, the route need not wait for it.

@@ -5,12 +5,12 @@ import RegistryAPI
 import Trust
 
 /// A request that waits for news of an ensemble: `GET /tuf/NAME/metadata/timestamp.json?after=GENERATION.SEQUENCE` with
-/// `Prefer: wait=SECONDS`.
+/// `Prefer: wait=SECONDS`; from a node that a rollout has not reached also with `&rollout=SHARE`.
 struct PollRequest {
     let head: HTTPRequest
     let ensemble: String
     /// What the asker has.
-    let after: ManifestPosition
+    let after: KnownHead
     /// Seconds that it wants to wait at most.
     let wait: Int
 
@@ -18,8 +18,7 @@ struct PollRequest {
     init?(_ head: HTTPRequest, limits: DaemonLimits) {
         guard head.method == .get, head.headerFields[.connection] == nil, let path = head.path,
             path.hasPrefix(Self.prefix), let query = path.firstIndex(of: "?"),
-            path[..<query].hasSuffix(Self.suffix), path[path.index(after: query)...].hasPrefix("after="),
-            let after = ManifestPosition(String(path[query...].dropFirst("?after=".count))),
+            path[..<query].hasSuffix(Self.suffix), let after = Self.known(path[query...].dropFirst()),
             let wait = Self.preferredWait(head.headerFields, limits: limits)
         else { return nil }
         let ensemble = path[..<query].dropFirst(Self.prefix.count).dropLast(Self.suffix.count)
@@ -28,6 +27,19 @@ struct PollRequest {
         self.ensemble = String(ensemble)
         self.after = after
         self.wait = wait
+    }
+
+    /// Reads `after=GENERATION.SEQUENCE` or that with `&rollout=SHARE`.
+    private static func known(_ query: Substring) -> KnownHead? {
+        let parts = query.split(separator: "&", omittingEmptySubsequences: false)
+        guard let after = value(of: "after", parts.first), parts.count <= 2 else { return nil }
+        guard parts.count == 2 else { return try? KnownHead(after: after, rollout: nil) }
+        return value(of: "rollout", parts.last).flatMap { try? KnownHead(after: after, rollout: $0) }
+    }
+
+    private static func value(of name: String, _ part: Substring?) -> String? {
+        guard let part, part.hasPrefix(name + "=") else { return nil }
+        return String(part.dropFirst(name.count + 1))
     }
 
     private static let prefix = APIPath.metadata + "/"

@@ -52,13 +52,10 @@ struct MetadataRoutes {
     // MARK: Timestamp
 
     private func timestamp(_ ensemble: String, _ request: Request) async throws -> Response {
-        try request.refuseUnknownParameters(besides: ["after"])
-        let after = try request.uri.queryParameters.get("after").map { text in
-            guard let position = ManifestPosition(String(text)) else {
-                throw Problem(.badRequest, detail: "after is '\(text.prefix(40))'; it is GENERATION.SEQUENCE")
-            }
-            return position
-        }
+        try request.refuseUnknownParameters(besides: ["after", "rollout"])
+        let parameters = request.uri.queryParameters
+        let after = try KnownHead(
+            after: parameters.get("after").map { String($0) }, rollout: parameters.get("rollout").map { String($0) })
         let wanted = after == nil ? nil : PollRequest.preferredWait(request.headers, limits: limits)
         let wait = wanted.map(PollRequest.holding)
         guard let head = try await watch.head(of: ensemble, after: after, wait: wait) else {
@@ -66,11 +63,11 @@ struct MetadataRoutes {
             throw Problem(
                 .notFounded, detail: "'\(ensemble)' has no champion yet: registry ensembles found \(ensemble)")
         }
-        if let after, after > ManifestPosition(head.head.champion) {
+        if let after, after.position > ManifestPosition(head.head.champion) {
             throw Problem(
                 .conflict,
-                detail: "you have manifest \(after.generation).\(after.sequence) of '\(ensemble)', newer than the "
-                    + "registry's: was a backup restored? See 'registry recover'")
+                detail: "you have manifest \(after.position) of '\(ensemble)', newer than the registry's: was a backup "
+                    + "restored? See 'registry recover'")
         }
         var response = Response.content(head.body, fields: head.fields, request: after == nil ? request : nil)
         if let wanted { response.headers[.preferenceApplied] = "wait=\(wanted)" }

@@ -19,7 +19,7 @@ struct RollbackRoutes {
         let identity = try context.require(.admin)
         let wanted = try await request.decode(RollbackRequest.self, limits: limits)
         let promotion = try await store.rollBack(
-            ensemble: context.parameter("name"), to: wanted.to, reason: try checked(wanted.reason),
+            ensemble: context.parameter("name"), to: wanted.to, reason: try limits.checkedReason(wanted.reason),
             actor: identity.name, now: Date())
         return try .json(promotion, status: .created)
     }
@@ -28,14 +28,19 @@ struct RollbackRoutes {
         let identity = try context.require(.admin)
         let wanted = try await request.decode(RecoveryRequest.self, limits: limits)
         let recoveries = try await store.recover(
-            reason: try checked(wanted.reason), actor: identity.name, now: Date())
+            reason: try limits.checkedReason(wanted.reason), actor: identity.name, now: Date())
         return try .json(recoveries.map(RecoveryRecord.init), status: .created)
     }
+}
 
-    private func checked(_ reason: String) throws -> String {
+extension DaemonLimits {
+    /// A reason that may not be left out.
+    ///
+    /// - Throws: ``Problem`` `badRequest`.
+    func checkedReason(_ reason: String) throws(Problem) -> String {
         let count = reason.unicodeScalars.count
-        guard (1...limits.reasonLength).contains(count) else {
-            throw Problem(.badRequest, detail: "a reason has 1 to \(limits.reasonLength) characters; this has \(count)")
+        guard (1...reasonLength).contains(count) else {
+            throw Problem(.badRequest, detail: "a reason has 1 to \(reasonLength) characters; this has \(count)")
         }
         return reason
     }

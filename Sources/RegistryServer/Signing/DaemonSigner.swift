@@ -60,13 +60,14 @@ final class DaemonSigner: MetadataSigner {
     }
 
     func timestamp(
-        of champion: ChampionNumber, snapshot: SignedMetadata, version: Int, now: Date
+        of champion: ChampionNumber, snapshot: SignedMetadata, rollout: Int?, version: Int, now: Date
     ) throws -> [UInt8] {
         try signing {
             try writer(for: champion.ensemble).timestamp(
                 version: version,
                 snapshot: MetadataFile(role: .snapshot, version: snapshot.version, bytes: snapshot.bytes),
-                position: ManifestPosition(generation: champion.generation, sequence: champion.sequence), now: now)
+                position: ManifestPosition(generation: champion.generation, sequence: champion.sequence),
+                rollout: rollout, now: now)
         }
     }
 

@@ -55,6 +55,7 @@ enum AuditAction: String {
     case addRoot = "root.add"
     case rollBack = "manifest.roll_back"
     case recover = "registry.recover"
+    case rollOut = "manifest.roll_out"
     case createToken = "token.create"
     case revokeToken = "token.revoke"
 }

@@ -58,11 +58,12 @@ extension RegistryStore {
         try await checkExists(ensemble: ensemble)
         return try await query(
             """
-            SELECT r.*, e.name AS ensemble, h.sequence AS wanted, m.sha256 AS wanted_sha256
+            SELECT r.*, e.name AS ensemble, h.sequence AS wanted, m.sha256 AS wanted_sha256, t.rollout
             FROM node_report r
             JOIN ensemble e ON e.id = r.ensemble_id
             JOIN ensemble_head h ON h.ensemble_id = e.id
             LEFT JOIN manifest m ON m.ensemble_id = e.id AND m.sequence = h.sequence
+            LEFT JOIN metadata_head t ON t.ensemble_id = e.id AND t.sequence = h.sequence
             WHERE e.name = \(ensemble) AND r.node > \(node ?? "")
             ORDER BY r.node LIMIT \(StoreLimits.page(limit))
             """, NodeRecord.init(row:))
@@ -85,22 +86,28 @@ extension NodeRecord {
                 root: try row["root_version"], targets: try row["targets_version"],
                 snapshot: try row["snapshot_version"], timestamp: try row["timestamp_version"]),
             figures: try row.json("figures"))
+        let (node, wanted): (String, Int) = (try row["node"], try row["wanted"])
+        let standing = Standing(
+            report, wanted: try row.optionalDigest("wanted_sha256"),
+            isReached: Rollout.includes(node: node, sequence: wanted, share: try row["rollout"]))
         self.init(
-            node: try row["node"], report: report,
-            standing: Standing(report, wanted: try row.optionalDigest("wanted_sha256")), wanted: try row["wanted"],
+            node: node, report: report, standing: standing, wanted: wanted,
             firstReportedAt: try row["first_reported_at"], reportedAt: try row["reported_at"])
     }
 }
 
 extension NodeRecord.Standing {
     /// How a report stands to the newest manifest.
-    fileprivate init(_ report: NodeReport, wanted: ContentDigest?) {
+    fileprivate init(_ report: NodeReport, wanted: ContentDigest?, isReached: Bool) {
         if report.state == .pinned {
             self = .pinned
         } else if report.running?.sha256 == wanted {
             self = .current
+        } else if report.refusal != nil, report.attempted == wanted {
+            self = .refused
         } else {
-            self = report.refusal != nil && report.attempted == wanted ? .refused : .behind
+            // A node with nothing to serve takes what there is.
+            self = isReached || report.running == nil ? .behind : .waiting
         }
     }
 }

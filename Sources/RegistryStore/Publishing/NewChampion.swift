@@ -11,6 +11,8 @@ struct NewChampion: Sendable {
     let contentOf: Int?
     let actor: String
     let reason: String
+    /// How it reaches the nodes; nil for all of them at once.
+    var rollout: Policy.StagedRollout?
 
     /// Writes manifest and promotion, signs, and moves the head: under the head's lock, with all else that the
     /// transaction writes or not at all.
@@ -49,6 +51,8 @@ struct NewChampion: Sendable {
             UPDATE ensemble_head SET generation = \(manifest.generation), sequence = \(manifest.sequence)
             WHERE ensemble_id = \(head.ensembleID) AND generation = \(head.generation) AND sequence = \(head.sequence)
             """, on: connection)
+        try await ManifestRollout.supersede(head, on: connection)
+        if let rollout { try await stage(rollout, head, now: now, on: connection) }
         let champion = ChampionNumber(
             ensemble: head.ensemble, generation: manifest.generation, sequence: manifest.sequence)
         var signing = try await MetadataSigning(champion, head, signer: signer, on: connection)
@@ -56,5 +60,14 @@ struct NewChampion: Sendable {
         try await signing.sign(.targets, now: now, on: connection)
         _ = try await connection.query("SELECT pg_notify(\(RegistryStore.promotionChannel), '')")
         return (digest, before)
+    }
+
+    /// Begins with the first nodes.
+    private func stage(
+        _ settings: Policy.StagedRollout, _ head: EnsembleHead, now: Date, on connection: Connection
+    ) async throws {
+        let nodes = try await ManifestRollout.nodes(head.ensembleID, manifest.sequence, on: connection)
+        try await ManifestRollout(sequence: manifest.sequence, settings: settings, nodes: nodes, now: now)
+            .begin(head.ensembleID, on: connection)
     }
 }

@@ -152,7 +152,8 @@ extension RegistryStore {
     ) async throws -> ContentDigest {
         let manifest = try await makeManifest(pending, head, decision: decision, now: now, on: connection)
         let published = try await NewChampion(
-            manifest: manifest, members: pending.after, contentOf: nil, actor: pending.actor, reason: pending.reason
+            manifest: manifest, members: pending.after, contentOf: nil, actor: pending.actor, reason: pending.reason,
+            rollout: pending.promotionKind == .founding ? nil : pending.policy.rollout
         ).publish(over: head, signer: signer, now: now, on: connection)
         if pending.promotionKind == .founding { try await found(pending, head, on: connection) }
         return published.digest

@@ -14,7 +14,11 @@ public protocol MetadataSigner: Sendable {
     func snapshot(of champion: ChampionNumber, targets: SignedMetadata, version: Int, now: Date) throws -> [UInt8]
 
     /// Metadata that leads to the snapshot of a version, and says which champion is the newest.
-    func timestamp(of champion: ChampionNumber, snapshot: SignedMetadata, version: Int, now: Date) throws -> [UInt8]
+    ///
+    /// - Parameter rollout: ten-thousandths of the nodes that may serve it, below 10,000; nil for all.
+    func timestamp(
+        of champion: ChampionNumber, snapshot: SignedMetadata, rollout: Int?, version: Int, now: Date
+    ) throws -> [UInt8]
 }
 
 /// Which champion of an ensemble is meant.

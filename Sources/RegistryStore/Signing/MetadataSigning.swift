@@ -24,6 +24,8 @@ struct MetadataSigning {
     private let ensembleID: Int64
     private let signer: any MetadataSigner
     private let newest: Newest?
+    /// Share of the nodes that may serve the champion; nil for all.
+    private let rollout: Int?
     /// Versions up to which none may be used again.
     private(set) var used: MetadataVersions
 
@@ -53,6 +55,7 @@ struct MetadataSigning {
         self.signer = signer
         ensembleID = head.ensembleID
         newest = try await Self.newest(head, on: connection)
+        rollout = try await StoredRollout.read(head.ensembleID, champion.sequence, on: connection)?.rollout.signedShare
         used = MetadataVersions(
             targets: newest?.targets.version ?? 0, snapshot: newest?.snapshot.version ?? 0,
             timestamp: newest?.timestamp.version ?? 0)
@@ -122,7 +125,7 @@ struct MetadataSigning {
             try await store(snapshot, as: "snapshot", on: connection)
         }
         let timestamp = try signed(after: used.timestamp, now) {
-            try signer.timestamp(of: champion, snapshot: snapshot, version: $0, now: now)
+            try signer.timestamp(of: champion, snapshot: snapshot, rollout: rollout, version: $0, now: now)
         }
         try await makeNewest(targets, snapshot, timestamp, on: connection)
     }
@@ -162,16 +165,16 @@ struct MetadataSigning {
             """
             INSERT INTO metadata_head (ensemble_id, generation, sequence, root_version, targets_version,
                                        targets_signed_at, snapshot_version, snapshot_signed_at, timestamp_version,
-                                       timestamp_signed_at, timestamp_body)
+                                       timestamp_signed_at, timestamp_body, rollout)
             VALUES (\(ensembleID), \(champion.generation), \(champion.sequence), \(signer.rootVersion),
                     \(targets.version), \(targets.signedAt), \(snapshot.version), \(snapshot.signedAt),
-                    \(timestamp.version), \(timestamp.signedAt), \(timestamp.bytes))
+                    \(timestamp.version), \(timestamp.signedAt), \(timestamp.bytes), \(rollout))
             ON CONFLICT (ensemble_id) DO UPDATE
             SET generation = excluded.generation, sequence = excluded.sequence, root_version = excluded.root_version,
                 targets_version = excluded.targets_version, targets_signed_at = excluded.targets_signed_at,
                 snapshot_version = excluded.snapshot_version, snapshot_signed_at = excluded.snapshot_signed_at,
                 timestamp_version = excluded.timestamp_version, timestamp_signed_at = excluded.timestamp_signed_at,
-                timestamp_body = excluded.timestamp_body
+                timestamp_body = excluded.timestamp_body, rollout = excluded.rollout
             """)
     }
 }

@@ -7,10 +7,13 @@ extension RegistryStore {
     public struct MetadataHead: Hashable, Sendable {
         public var champion: ChampionNumber
         public var timestamp: SignedMetadata
+        /// The share of the nodes that the timestamp states, in ten-thousandths; nil for all.
+        public var rollout: Int?
 
-        public init(champion: ChampionNumber, timestamp: SignedMetadata) {
+        public init(champion: ChampionNumber, timestamp: SignedMetadata, rollout: Int? = nil) {
             self.champion = champion
             self.timestamp = timestamp
+            self.rollout = rollout
         }
     }
 
@@ -18,7 +21,8 @@ extension RegistryStore {
     public func metadataHeads(of ensembles: [String]) async throws -> [MetadataHead] {
         try await query(
             """
-            SELECT e.name, t.generation, t.sequence, t.timestamp_version, t.timestamp_body, t.timestamp_signed_at
+            SELECT e.name, t.generation, t.sequence, t.timestamp_version, t.timestamp_body, t.timestamp_signed_at,
+                   t.rollout
             FROM metadata_head t JOIN ensemble e ON e.id = t.ensemble_id
             WHERE e.name = ANY (\(ensembles))
             """
@@ -28,7 +32,8 @@ extension RegistryStore {
                     ensemble: try row["name"], generation: try row["generation"], sequence: try row["sequence"]),
                 timestamp: SignedMetadata(
                     version: try row["timestamp_version"], bytes: try row["timestamp_body"],
-                    signedAt: try row["timestamp_signed_at"]))
+                    signedAt: try row["timestamp_signed_at"]),
+                rollout: try row["rollout"])
         }
     }
 

@@ -33,6 +33,12 @@ actor Follower: Service {
         var warm: @Sendable (LoadedEnsemble) async throws -> Void = { _ in }
     }
 
+    private struct Seen {
+        var position: ManifestPosition
+        /// The share of the nodes that it had reached, where this node was not among them: it waits for a larger one.
+        var rollout: Int?
+    }
+
     private let served: ServedEnsemble
     private let slots: EnsembleSlots
     private let client: RegistryClient
@@ -45,7 +51,7 @@ actor Follower: Service {
     private var refused: RefusedManifest?
     private var summary: TrustSummary
     /// The newest manifest known and dealt with: the registry answers when it has another.
-    private var seen: ManifestPosition?
+    private var seen: Seen?
     private var schedule: PollSchedule
     private var faults: FaultSeries
 
@@ -122,13 +128,13 @@ actor Follower: Service {
     }
 
     private func look() async -> Outcome {
-        let position = seen
+        let known = seen
         // After a failure the registry is asked for an answer at once.
         seen = nil
         do {
             let timestamp = try await client.timestamp(
-                ensemble: served.name, after: position?.description, wait: settings.wait,
-                maximumBytes: TrustLimits().timestampBytes)
+                ensemble: served.name, after: known?.position.description, rollout: known?.rollout,
+                wait: settings.wait, maximumBytes: TrustLimits().timestampBytes)
             return try await follow(timestamp)
         } catch {
             let setback = Setback(.verify, ensemble: served.name, error)
@@ -147,7 +153,9 @@ actor Follower: Service {
         do {
             let update = try await run.run()
             let outcome = try await finish(update, run)
-            seen = update.timestamp.position
+            seen = update.timestamp.position.map {
+                Seen(position: $0, rollout: run.decision == .notYet ? update.timestamp.rollout : nil)
+            }
             return outcome
         } catch let setback as Setback {
             // New roots count even if what they sign does not follow.
