@@ -115,18 +115,19 @@ public struct ManifestRollout: Hashable, Sendable {
         return next == self ? nil : next
     }
 
+    /// Without the nodes that had left before it began, and what they said last.
+    public func present(_ nodes: [Node]) -> [Node] {
+        nodes.filter { startedAt.timeIntervalSince($0.reportedAt) <= Self.silence }
+    }
+
     /// Nodes of the stage that count.
-    public func reached(_ nodes: [Node]) -> [Node] { nodes.filter { reaches($0.id) && !excused.contains($0.id) } }
+    func reached(_ nodes: [Node]) -> [Node] { present(nodes).filter { reaches($0.id) && !excused.contains($0.id) } }
 
     /// Nodes that speak against it, in the order given, each with what it is.
     public func failures(_ nodes: [Node], now: Date) -> [(node: String, what: String)] {
-        nodes.compactMap { node in
+        present(nodes).compactMap { node in
             guard !excused.contains(node.id) else { return nil }
-            if isSilent(node, now) {
-                // Who left before it began is not its work.
-                let wasThere = startedAt.timeIntervalSince(node.reportedAt) <= Self.silence
-                return wasThere && reaches(node.id) ? (node.id, "has been silent since") : nil
-            }
+            if isSilent(node, now) { return reaches(node.id) ? (node.id, "has been silent since") : nil }
             if case .refuses(let what) = node.standing { return (node.id, "refused it (\(what))") }
             return nil
         }

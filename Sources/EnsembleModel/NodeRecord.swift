@@ -1,5 +1,26 @@
 public import struct Foundation.Date
 
+/// How the nodes of an ensemble stand.
+public struct NodeCounts: Hashable, Sendable {
+    public var all: Int
+    /// Those that serve the newest manifest.
+    public var current: Int
+    /// Those that have refused it.
+    public var refused: Int
+    /// Those that serve without fresh metadata.
+    public var stale: Int
+    /// Those that have not reported for a while.
+    public var silent: Int
+
+    public init(all: Int = 0, current: Int = 0, refused: Int = 0, stale: Int = 0, silent: Int = 0) {
+        self.all = all
+        self.current = current
+        self.refused = refused
+        self.stale = stale
+        self.silent = silent
+    }
+}
+
 /// A serving node, as it last reported.
 public struct NodeRecord: Hashable, Sendable, Codable {
     /// Whether a node has what the registry publishes.

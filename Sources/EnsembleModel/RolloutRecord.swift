@@ -14,7 +14,7 @@ public enum RolloutSteering: String, Hashable, Sendable, Codable, CaseIterable {
 public struct RolloutRecord: Hashable, Sendable, Codable {
     /// The nodes that a stage reaches, by what they do; none that was told to stay at another manifest.
     public struct Nodes: Hashable, Sendable, Codable {
-        /// Those that follow the ensemble, reached or not.
+        /// Those that follow the ensemble, reached or not, but for those that had left before it began.
         public var following: Int
         public var reached: Int
         /// Of the reached, those that serve the manifest.
@@ -57,9 +57,10 @@ public struct RolloutRecord: Hashable, Sendable, Codable {
         stageStartedAt = rollout.stageStartedAt
         bakingSince = rollout.bakingSince
         reason = rollout.reason
-        let reached = nodes.filter { rollout.reaches($0.id) }
+        let present = rollout.present(nodes)
+        let reached = present.filter { rollout.reaches($0.id) }
         self.nodes = Nodes(
-            following: nodes.count, reached: reached.count, serving: reached.count { $0.standing == .serves },
+            following: present.count, reached: reached.count, serving: reached.count { $0.standing == .serves },
             failing: rollout.failures(nodes, now: now).count)
     }
 

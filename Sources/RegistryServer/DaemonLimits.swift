@@ -52,6 +52,16 @@ public struct DaemonLimits: Sendable {
     public var earlyAnswerLinger = Duration.seconds(2)
     /// How often an idle publisher looks for stored outcomes.
     public var publishInterval = Duration.milliseconds(100)
+    /// Ensembles or nodes that a page of the dashboard shows.
+    public var dashboardRows = 200
+    /// Nodes among which it looks for those that need somebody.
+    public var dashboardNodes = 1000
+    /// Newest promotions and decisions that it shows.
+    public var dashboardRecent = 10
+    /// Seconds after which a browser loads a page of it again.
+    public var dashboardRefreshSeconds = 10
+    /// How long a browser stays signed in, in seconds.
+    public var dashboardSessionSeconds = 12 * 3600
     /// How long a worker or a request may take to end after a shutdown began.
     public var shutdownGrace = Duration.seconds(10)
 

@@ -203,6 +203,10 @@ public struct RegistryDaemon: Sendable {
         RootRoutes(store: store, limits: limits).add(to: api)
         NodeRoutes(store: store, reports: parts.reports, limits: limits).add(to: api)
         TokenRoutes(store: store, limits: limits, tokens: parts.tokens).add(to: api)
+        DashboardSession(tokens: parts.tokens, limits: limits).add(to: router)
+        let dashboard = router.group(RouterPath(DashboardSession.root))
+            .add(middleware: DashboardSession(tokens: parts.tokens, limits: limits))
+        DashboardRoutes(store: store, limits: limits).add(to: dashboard)
         router.add(middleware: OtherMethods(besides: router.routes))
         return router
     }

@@ -113,9 +113,10 @@ public struct ServingNode: Sendable {
     }
 
     private func reporter(client: RegistryClient) -> StatusReporter {
-        StatusReporter(
+        let figures = ReportedFigures(ensembles.map(\.serving), caches: caches)
+        return StatusReporter(
             node: nodeID, client: client, limits: limits, logger: logger, statuses: ensembles.map(\.status),
-            changes: changes)
+            changes: changes, figures: figures.take)
     }
 
     private func server(

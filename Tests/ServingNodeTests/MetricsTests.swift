@@ -116,4 +116,35 @@ import Testing
             text.text
                 == "h_bucket{le=\"1.0\"} 2\nh_bucket{le=\"10.0\"} 4\nh_bucket{le=\"+Inf\"} 5\nh_sum 24.0\nh_count 5\n")
     }
+
+    @Test func reportsWhatCameSinceTheLastReport() async throws {
+        let served = ServedEnsemble(name: "digits", loaded: try Release(1).loaded())
+        let caches = RowCaches(ServingOptions())
+        let serving = EnsembleServing(
+            served, calls: MemberCalls(limits: MemberLimits()), caches: caches, limits: NodeLimits(),
+            logger: FollowerFixture.logger)
+        let figures = ReportedFigures([serving], caches: caches)
+        #expect(figures.take("digits") == ["requests": 0, "failed_requests": 0])
+        #expect(figures.take("faces") == [:])
+        for milliseconds in [0.05] + [Double](repeating: 2, count: 98) + [30.0] {
+            serving.metrics.requests.add(200)
+            serving.metrics.latency.record(milliseconds / 1000)
+        }
+        serving.metrics.requests.add(503)
+        let key = RowCaches.OutputKey(member: "m", key: "k")
+        _ = caches.outputs?.value(key)
+        caches.outputs?.insert([1], for: key, bytes: 100)
+        for _ in 0..<3 { _ = caches.outputs?.value(key) }
+        let first = figures.take("digits")
+        #expect(first["requests"] == 101 && first["failed_requests"] == 1 && first["output_cache_hit_ratio"] == 0.75)
+        // Half of the values lie halfway through the bucket from 1 to 2.5 ms, 99 of 100 at its end.
+        #expect(abs(try #require(first["latency_p50_ms"]) - 1.75) < 1e-9)
+        #expect(abs(try #require(first["latency_p99_ms"]) - 2.5) < 1e-9)
+        serving.metrics.requests.add(200)
+        serving.metrics.latency.record(20)
+        let second = figures.take("digits")
+        #expect(second["requests"] == 1 && second["failed_requests"] == 0)
+        // Beyond the last bound nothing more is known.
+        #expect(second["latency_p99_ms"] == 10_000)
+    }
 }

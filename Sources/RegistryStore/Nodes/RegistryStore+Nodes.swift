@@ -51,6 +51,35 @@ extension RegistryStore {
         }
     }
 
+    /// How the nodes of each ensemble stand; none of those without nodes.
+    ///
+    /// - Parameter time: nodes that have not reported since are silent.
+    public func nodeCounts(silentBefore time: Date) async throws -> [String: NodeCounts] {
+        let counts = try await query(
+            """
+            SELECT e.name, count(*) AS nodes,
+                   count(*) FILTER (WHERE r.running_sha256 = m.sha256) AS current,
+                   count(*) FILTER (WHERE r.refused_stage IS NOT NULL AND r.attempted_sha256 = m.sha256
+                                    AND r.running_sha256 IS DISTINCT FROM m.sha256) AS refused,
+                   count(*) FILTER (WHERE r.state = 'stale') AS stale,
+                   count(*) FILTER (WHERE r.reported_at < \(time)) AS silent
+            FROM node_report r
+            JOIN ensemble e ON e.id = r.ensemble_id
+            JOIN ensemble_head h ON h.ensemble_id = e.id
+            LEFT JOIN manifest m ON m.ensemble_id = e.id AND m.sequence = h.sequence
+            GROUP BY e.name
+            """
+        ) { row in
+            (
+                try row["name"] as String,
+                NodeCounts(
+                    all: try row["nodes"], current: try row["current"], refused: try row["refused"],
+                    stale: try row["stale"], silent: try row["silent"])
+            )
+        }
+        return Dictionary(counts) { $1 }
+    }
+
     /// The nodes that follow an ensemble, by name, those after a name.
     ///
     /// - Throws: ``StoreError`` with code `ensembleNotFound`.

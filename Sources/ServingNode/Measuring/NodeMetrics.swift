@@ -147,10 +147,7 @@ struct NodeMetrics: Sendable {
         }
         text.family("registry_node_cache_hit_ratio", .gauge, "Share of rows found since the start.")
         for cache in caches {
-            let asked = cache.figures.hits + cache.figures.misses
-            text.sample(
-                "registry_node_cache_hit_ratio", cache.labels,
-                asked == 0 ? 0 : Double(cache.figures.hits) / Double(asked))
+            text.sample("registry_node_cache_hit_ratio", cache.labels, cache.figures.hitRatio ?? 0)
         }
     }
 }
