@@ -16,7 +16,8 @@ enum DashboardTemplates {
         <body>
         <header>
         <a class="home" href="/dashboard">Ensemble Registry</a>
-        {{#identity}}<form method="post" action="/dashboard/logout"><span>{{identity}}</span><button>Sign out</button></form>
+        {{#identity}}<form method="post" action="/dashboard/logout"><span>{{identity}}</span>\
+        <button>Sign out</button></form>
         {{/identity}}</header>
         <main>
         {{{content}}}
@@ -51,7 +52,8 @@ enum DashboardTemplates {
         <tbody>
         {{#ensembles}}<tr><td><a href="/dashboard/ensembles/{{name}}">{{name}}</a></td><td class="n">{{sequence}}</td>\
         <td class="n">{{members}}</td><td class="n">{{nodes}}</td><td class="n">{{current}}</td>\
-        <td class="n{{#isRefused}} bad{{/isRefused}}">{{refused}}</td><td class="n{{#isStale}} warn{{/isStale}}">{{stale}}</td>\
+        <td class="n{{#isRefused}} bad{{/isRefused}}">{{refused}}</td>\
+        <td class="n{{#isStale}} warn{{/isStale}}">{{stale}}</td>\
         <td class="n{{#isSilent}} warn{{/isSilent}}">{{silent}}</td><td class="n">{{testsLeft}}</td></tr>
         {{/ensembles}}</tbody>
         </table>{{/hasEnsembles}}
@@ -72,7 +74,8 @@ enum DashboardTemplates {
         <th>version</th><th>last error</th></tr></thead>
         <tbody>
         {{#nodes}}<tr><td>{{node}}</td><td class="n">{{running}}</td><td class="n">{{wanted}}</td>\
-        <td class="{{kind}}">{{standing}}</td><td>{{state}}</td><td class="n{{#isSilent}} warn{{/isSilent}}">{{age}}</td>\
+        <td class="{{kind}}">{{standing}}</td><td>{{state}}</td>\
+        <td class="n{{#isSilent}} warn{{/isSilent}}">{{age}}</td>\
         <td class="n">{{requests}}</td><td class="n">{{p99}}</td><td class="n">{{labelHits}}</td><td>{{version}}</td>\
         <td>{{error}}</td></tr>
         {{/nodes}}</tbody>
@@ -81,8 +84,8 @@ enum DashboardTemplates {
         <h2>Promotions</h2>
         {{^hasPromotions}}<p>Not founded yet: <code>registry ensembles found {{name}}</code>.</p>{{/hasPromotions}}
         {{#hasPromotions}}<table>
-        <thead><tr><th class="n">manifest</th><th>when (UTC)</th><th>kind</th><th>joined</th><th>retired</th><th>by</th>\
-        <th>reason</th></tr></thead>
+        <thead><tr><th class="n">manifest</th><th>when (UTC)</th><th>kind</th><th>joined</th><th>retired</th>\
+        <th>by</th><th>reason</th></tr></thead>
         <tbody>
         {{#promotions}}<tr><td class="n">{{sequence}}</td><td>{{at}}</td><td>{{kind}}</td><td>{{joined}}</td>\
         <td>{{retired}}</td><td>{{actor}}</td><td>{{reason}}</td></tr>
@@ -90,7 +93,8 @@ enum DashboardTemplates {
         </table>{{/hasPromotions}}
         {{#hasDecisions}}<h2>Decisions</h2>
         <table>
-        <thead><tr><th class="n">decision</th><th>when (UTC)</th><th>model</th><th>verdict</th><th>reason</th></tr></thead>
+        <thead><tr><th class="n">decision</th><th>when (UTC)</th><th>model</th><th>verdict</th><th>reason</th></tr>\
+        </thead>
         <tbody>
         {{#decisions}}<tr><td class="n">{{id}}</td><td>{{at}}</td><td>{{model}}</td><td>{{verdict}}</td>\
         <td>{{reason}}</td></tr>
@@ -100,7 +104,8 @@ enum DashboardTemplates {
 
     static let style = """
         :root { color-scheme: light dark; --line: light-dark(#d5d9de, #3a4048); --soft: light-dark(#57606a, #9aa4af);
-          --bad: light-dark(#b42318, #ff8a7a); --warn: light-dark(#8a5a00, #f0b74a); --good: light-dark(#1a6e3c, #6fd79a); }
+          --bad: light-dark(#b42318, #ff8a7a); --warn: light-dark(#8a5a00, #f0b74a);
+          --good: light-dark(#1a6e3c, #6fd79a); }
         * { box-sizing: border-box; }
         body { margin: 0; font: 15px/1.5 system-ui, sans-serif; background: light-dark(#fff, #16191d);
           color: light-dark(#1c2126, #e4e7ea); }
@@ -114,7 +119,8 @@ enum DashboardTemplates {
         h2 { font-size: 1.1rem; margin: 2rem 0 .4rem; }
         p { margin: .3rem 0 .6rem; }
         table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-        th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); }
+        th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0;
+          border-bottom: 1px solid var(--line); }
         th { font-weight: 600; color: var(--soft); white-space: nowrap; }
         td { overflow-wrap: anywhere; }
         .n { text-align: right; white-space: nowrap; }
