@@ -44,7 +44,7 @@ public struct ManifestRollout: Hashable, Sendable {
     /// A node that has said nothing for so long is gone, in seconds: nodes report once a minute.
     public static let silence: TimeInterval = 180
     /// The stages after the first node, in ten-thousandths of the nodes.
-    static let shares = [100, 1000, 5000, Rollout.whole]
+    public static let shares = [100, 1000, 5000, Rollout.whole]
 
     public let sequence: Int
     public let settings: Policy.StagedRollout

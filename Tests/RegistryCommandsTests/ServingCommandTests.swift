@@ -66,7 +66,7 @@ struct ServingCommandTests {
                 """)
         #expect(
             RolloutText.of(Self.rollout(.baking, share: 43, bakingSince: Self.since)) == """
-                Manifest 8 of e is rolled out to 2 of 200 nodes (0.43 %).
+                Manifest 8 of e is rolled out to 2 of 200 nodes.
                 1 of them serve it, 0 fail; it bakes for 10:00 since 2026-01-01 12:34 UTC.
                 """)
         #expect(

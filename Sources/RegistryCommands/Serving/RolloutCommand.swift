@@ -103,8 +103,9 @@ enum RolloutText {
     }
 
     private static func stage(_ rollout: RolloutRecord) -> String {
-        let percent = Format.number(Double(rollout.share) / 100, places: rollout.share % 100 == 0 ? 0 : 2)
-        return "\(rollout.nodes.reached) of \(rollout.nodes.following) nodes (\(percent) %)"
+        let nodes = "\(rollout.nodes.reached) of \(rollout.nodes.following) nodes"
+        // The first stage is a node and no share.
+        return ManifestRollout.shares.contains(rollout.share) ? "\(nodes) (\(rollout.share / 100) %)" : nodes
     }
 
     private static func progress(_ rollout: RolloutRecord) -> String {

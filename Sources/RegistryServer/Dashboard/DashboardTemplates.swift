@@ -87,7 +87,7 @@ enum DashboardTemplates {
         <thead><tr><th class="n">manifest</th><th>when (UTC)</th><th>kind</th><th>joined</th><th>retired</th>\
         <th>by</th><th>reason</th></tr></thead>
         <tbody>
-        {{#promotions}}<tr><td class="n">{{sequence}}</td><td>{{at}}</td><td>{{kind}}</td><td>{{joined}}</td>\
+        {{#promotions}}<tr><td class="n">{{sequence}}</td><td class="at">{{at}}</td><td>{{kind}}</td><td>{{joined}}</td>\
         <td>{{retired}}</td><td>{{actor}}</td><td>{{reason}}</td></tr>
         {{/promotions}}</tbody>
         </table>{{/hasPromotions}}
@@ -96,7 +96,7 @@ enum DashboardTemplates {
         <thead><tr><th class="n">decision</th><th>when (UTC)</th><th>model</th><th>verdict</th><th>reason</th></tr>\
         </thead>
         <tbody>
-        {{#decisions}}<tr><td class="n">{{id}}</td><td>{{at}}</td><td>{{model}}</td><td>{{verdict}}</td>\
+        {{#decisions}}<tr><td class="n">{{id}}</td><td class="at">{{at}}</td><td>{{model}}</td><td>{{verdict}}</td>\
         <td>{{reason}}</td></tr>
         {{/decisions}}</tbody>
         </table>{{/hasDecisions}}
@@ -118,12 +118,13 @@ enum DashboardTemplates {
         h1 { font-size: 1.5rem; margin: 1rem 0 .3rem; }
         h2 { font-size: 1.1rem; margin: 2rem 0 .4rem; }
         p { margin: .3rem 0 .6rem; }
-        table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-        th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0;
+        table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+        th, td { text-align: left; vertical-align: top; padding: .3rem 1.6rem .3rem 0;
           border-bottom: 1px solid var(--line); }
         th { font-weight: 600; color: var(--soft); white-space: nowrap; }
-        td { overflow-wrap: anywhere; }
-        .n { text-align: right; white-space: nowrap; }
+        td { overflow-wrap: break-word; }
+        .n, .at { white-space: nowrap; }
+        .n { text-align: right; }
         .note, .members { color: var(--soft); }
         .bad { color: var(--bad); font-weight: 600; }
         .warn { color: var(--warn); }
