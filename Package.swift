@@ -156,7 +156,7 @@ let package = Package(
         program("registry-node", ["DaemonProgram", "ServingNode", .argumentParser, .logging]),
 
         // Tests.
-        library("RegistryTesting", ["EnsembleModel", "Postgres", "PostgresCluster", .logging]),
+        library("RegistryTesting", ["EnsembleModel", "Postgres", "PostgresCluster", .logging], exclude: ["Python"]),
         tests("EnsembleModelTests", ["EnsembleModel"]),
         tests("ForestTests", ["Boosting", "Forest", "RegistryTesting"]),
         tests("ShapleyTests", ["Boosting", "CForestKernels", "Shapley", "RegistryTesting"]),
@@ -164,7 +164,7 @@ let package = Package(
         tests("IngestTests", ["CZlib", "Ingest", "RegistryTesting"]),
         tests("EvaluationTests", ["Evaluation", "RegistryTesting"]),
         tests("SimulationTests", ["EnsembleModel", "Simulation"]),
-        tests("TrustTests", ["EnsembleModel", "Trust", "RegistryTesting"], exclude: ["Golden", "Python"]),
+        tests("TrustTests", ["EnsembleModel", "Trust", "RegistryTesting"], exclude: ["Golden"]),
         tests("PostgresTests", ["Postgres", "RegistryTesting"]),
         tests("PostgresClusterTests", ["PostgresCluster", "RegistryTesting"]),
         tests("RegistryStoreTests", ["EnsembleModel", "Postgres", "RegistryStore", "RegistryTesting", .logging]),

@@ -20,29 +20,19 @@ import Testing
     }
 
     private static let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("Python/follow_registry.py").path
+        .appendingPathComponent("Python/follow_registry.py")
 
-    /// Has python-tuf follow `pets`; what went wrong when it refuses.
-    private static func follow(_ registry: RunningRegistry) async throws -> Result<Found, Refusal> {
-        let result = try await Programs.run(
-            python,
+    /// Has python-tuf follow `pets`.
+    ///
+    /// - Throws: ``PythonPeer/Failure`` when it refuses.
+    private static func follow(_ registry: RunningRegistry) async throws -> Found {
+        let output = try await PythonPeer.run(
+            script,
             [
-                script, registry.url, registry.tokenFile, registry.rootFile,
+                registry.url, registry.tokenFile, registry.rootFile,
                 registry.folder.appendingPathComponent("client").path, "pets",
             ])
-        guard result.status == 0 else { return .failure(Refusal(description: result.errors)) }
-        return .success(try JSONDecoder().decode(Found.self, from: Data(result.output.utf8)))
-    }
-
-    private struct Refusal: Error, CustomStringConvertible {
-        let description: String
-    }
-
-    private static var python: String {
-        let environment = ProcessInfo.processInfo.environment
-        if let named = environment["REGISTRY_PYTHON"] { return named }
-        return (environment["XDG_CACHE_HOME"] ?? NSHomeDirectory() + "/.cache")
-            + "/ensemble-registry/python/bin/python3"
+        return try JSONDecoder().decode(Found.self, from: output)
     }
 
     @Test func anotherClientFollowsRollbacksAndRotations() async throws {
@@ -56,25 +46,22 @@ import Testing
                 let result = try await registry.command("submit", "pets", model, "--predictions", file, "--wait")
                 #expect(result.status == 0, "\(result.errors)")
             }
-            let first = try await Self.follow(registry).get()
+            let first = try await Self.follow(registry)
             #expect((first.root, first.generation, first.sequence) == (1, 1, 2))
             #expect(first.largestDifference <= 1e-12)
 
             let rollback = try await registry.command("rollback", "pets", "--to", "1", "--reason", "latency")
             #expect(rollback.status == 0, "\(rollback.errors)")
             #expect(rollback.output.hasPrefix("Manifest 3 of pets serves the content of manifest 1: fair@1."))
-            var second = try await Self.follow(registry).get()
-            while second.sequence == 2 { second = try await Self.follow(registry).get() }
+            var second = try await Self.follow(registry)
+            while second.sequence == 2 { second = try await Self.follow(registry) }
             #expect(second.sequence == 3 && second.largestDifference <= 1e-12)
 
             try await rotate(registry)
             // Until the daemon has signed again, what it serves is of a key that the new root does not name.
-            var third = try await Self.follow(registry)
-            for _ in 0..<30 {
-                if case .success(let found) = third, found.root == 2 { break }
-                third = try await Self.follow(registry)
-            }
-            let found = try third.get()
+            var third: Found?
+            for _ in 0..<30 where third?.root != 2 { third = try? await Self.follow(registry) }
+            let found = try #require(third)
             #expect(found.root == 2 && found.sequence == 3)
             #expect(found.timestamp > second.timestamp)
         }

@@ -6,7 +6,7 @@ import Trust
 /// Files that python-tuf and securesystemslib wrote: `tuf_peer.py write` (two of its states) and
 /// `tuf_peer.py canonical 5 60`.
 enum Golden {
-    static let folder = PythonPeer.folder.appendingPathComponent("Golden")
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
 
     /// The metadata files with the state that each is of.
     static let files = [

@@ -1,4 +1,4 @@
-"""The independent judge of the target Trust: python-tuf writes what our client follows, and follows what we write.
+"""The independent judge of what we sign and follow: python-tuf writes what our client follows, and follows what we write.
 
     tuf_peer.py write DIR                     a registry and every attack on it, one folder a state; always the same bytes
     tuf_peer.py canonical SEED COUNT          JSON texts with their canonical forms, a JSON array
