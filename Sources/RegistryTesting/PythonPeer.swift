@@ -22,7 +22,12 @@ public enum PythonPeer {
     }
 
     /// Has python-tuf write a registry and every attack on it, one folder a state; see the script.
-    public static func writeStates(to folder: URL) async throws { try await run(tuf, ["write", folder.path]) }
+    ///
+    /// - Parameter releases: folders with the `manifest.json` and `combiner.txt` to sign; made up when there are none.
+    public static func writeStates(to folder: URL, of ensemble: String = "esci-us", releases: [URL] = []) async throws {
+        let signed = releases.isEmpty ? [] : [ensemble] + releases.map(\.path)
+        try await run(tuf, ["write", folder.path] + signed)
+    }
 
     /// The script that has python-tuf sign and follow.
     public static let tuf = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

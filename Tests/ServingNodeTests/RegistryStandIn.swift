@@ -18,6 +18,8 @@ import Trust
 final class RegistryStandIn: Sendable {
     struct State: Sendable {
         var repository: SignedRepository
+        /// What nodes are installed with; the repository's first root if nil.
+        var installedRoot: [UInt8]?
         /// Files by their path below `/tuf/digits/`.
         var files: [String: [UInt8]] = [:]
         /// What the newest timestamp speaks of.
@@ -46,7 +48,7 @@ final class RegistryStandIn: Sendable {
 
     var state: State { current.withLock { $0 } }
     /// What nodes are installed with.
-    var root: [UInt8] { state.repository.roots.first?.bytes ?? [] }
+    var root: [UInt8] { state.installedRoot ?? state.repository.roots.first?.bytes ?? [] }
     /// Requests for files whose path holds this.
     func requests(_ part: String) -> Int { state.requests.count { $0.contains(part) } }
 
@@ -77,6 +79,19 @@ final class RegistryStandIn: Sendable {
             state.files.merge(files) { $1 }
             state.position = position ?? own
             state.rollout = rollout
+        }
+    }
+
+    /// Serves the files of a folder, which are another repository's, and no others.
+    func serve(_ folder: URL) throws {
+        let files = try FileManager.default.subpathsOfDirectory(atPath: folder.path).filter { $0.contains(".") }
+        let served = try Dictionary(
+            uniqueKeysWithValues: files.map { path in
+                (path, Array(try Data(contentsOf: folder.appendingPathComponent(path))))
+            })
+        change { state in
+            state.installedRoot = state.installedRoot ?? served["metadata/1.root.json"]
+            state.files = served
         }
     }
 
@@ -212,11 +227,17 @@ struct FollowerFixture: Sendable {
     static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// Runs `body`; everything is closed and removed afterwards.
+    ///
+    /// - Parameters:
+    ///   - folder: what the registry serves; nothing if nil.
+    ///   - now: when it begins.
     static func with(
-        logger: Logger = logger, _ change: @escaping @Sendable (inout Follower.Settings) -> Void = { _ in },
+        serving folder: URL? = nil, at now: Date = SignedRepository.start, logger: Logger = logger,
+        _ change: @escaping @Sendable (inout Follower.Settings) -> Void = { _ in },
         _ body: @Sendable (FollowerFixture) async throws -> Void
     ) async throws {
         let registry = try RegistryStandIn()
+        if let folder { try registry.serve(folder) }
         let directory = try ScratchDirectory.make()
         defer { try? FileManager.default.removeItem(at: directory) }
         let application = Application(
@@ -228,7 +249,7 @@ struct FollowerFixture: Sendable {
                 try await body(
                     FollowerFixture(
                         registry: registry, folder: directory.appendingPathComponent("digits"), client: client,
-                        clock: TestClock(), logger: logger, change))
+                        clock: TestClock(now), logger: logger, change))
             }
             // Answers that are still held would keep the server.
             registry.change { $0.problem = Problem(.busy, detail: "over") }
@@ -283,7 +304,9 @@ struct FollowerFixture: Sendable {
 
 /// A time that stands still until it is moved.
 final class TestClock: Sendable {
-    private let time = Mutex(SignedRepository.start)
+    private let time: Mutex<Date>
+
+    init(_ now: Date) { time = Mutex(now) }
 
     var now: Date { time.withLock { $0 } }
     func advance(seconds: Double) { time.withLock { $0 += seconds } }

@@ -1,10 +1,13 @@
-"""The independent judge of what we sign and follow: python-tuf writes what our client follows, and follows what we write.
+"""The independent judge of what we sign and follow: python-tuf writes what we follow, and follows what we write.
 
-    tuf_peer.py write DIR                     a registry and every attack on it, one folder a state; always the same bytes
+    tuf_peer.py write DIR [ENSEMBLE RELEASE RELEASE RELEASE]
+                                              a registry and every attack on it, one folder a state; the same each time
     tuf_peer.py canonical SEED COUNT          JSON texts with their canonical forms, a JSON array
     tuf_peer.py follow CLIENT ROOT STATE ...  python-tuf's client against states, one after the other; a JSON array
 
-A state is a folder with `metadata/` and `targets/`, as a registry serves them with consistent snapshots.
+A state is a folder with `metadata/` and `targets/`, as a registry serves them with consistent snapshots. A RELEASE is a
+folder with `manifest.json` and `combiner.txt`: the first, the second, and the one that follows after every key but the
+targets' has been rotated; without any they are made up, for the ensemble `esci-us`.
 """
 
 import copy
@@ -28,6 +31,31 @@ NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
 WEEK = timedelta(days=7)
 
 
+class Release:
+    """The files that are published together, and the position that the timestamp gives them."""
+
+    def __init__(self, generation, sequence, manifest, combiner):
+        self.position = {"generation": generation, "sequence": sequence}
+        self.manifest = manifest
+        self.combiner = combiner
+
+    @classmethod
+    def read(cls, folder):
+        files = []
+        for name in ("manifest.json", "combiner.txt"):
+            with open(os.path.join(folder, name), "rb") as file:
+                files.append(file.read())
+        manifest = json.loads(files[0])
+        return cls(manifest["generation"], manifest["sequence"], *files)
+
+
+MADE_UP = [
+    Release(1, 1, b'{"sequence":1}', b"tree\nversion=v4\n"),
+    Release(1, 2, b'{"sequence":2}', b"tree\nversion=v4\nnum_class=4\n"),
+    Release(2, 1, b'{"sequence":1}', b"tree\nversion=v4\nnum_class=4\n"),
+]
+
+
 def signer(name):
     """A key that is the same in every run."""
     return CryptoSigner(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest()))
@@ -36,8 +64,9 @@ def signer(name):
 class Repository:
     """The current content of every role, and a folder to write states to."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, ensemble, release):
         self.folder = folder
+        self.ensemble = ensemble
         self.roots = {}
         self.signers = {
             "root": [signer("root-1"), signer("root-2"), signer("root-3")],
@@ -54,12 +83,18 @@ class Repository:
         root.roles["root"].threshold = 2
         root.unrecognized_fields["note"] = 'naïve "quoted" \\ back\tslash \U0001f600'
         self.root = root
-        self.files = {"esci-us/manifest.json": b'{"sequence":1}', "esci-us/combiner.txt": b"tree\nversion=v4\n"}
         self.targets = Targets(version=1, expires=NOW + WEEK, unrecognized_fields={"zeta": [None, True, -7, {}]})
         self.snapshot = Snapshot(version=1, expires=NOW + WEEK)
         self.timestamp = Timestamp(version=1, expires=NOW + timedelta(minutes=10))
-        self.timestamp.unrecognized_fields.update(ensemble="esci-us", generation=1, sequence=1)
+        self.timestamp.unrecognized_fields["ensemble"] = ensemble
+        self.take(release)
         self.publish_root()
+
+    def take(self, release):
+        """What is signed from now on."""
+        self.files = {
+            f"{self.ensemble}/manifest.json": release.manifest, f"{self.ensemble}/combiner.txt": release.combiner}
+        self.timestamp.unrecognized_fields.update(release.position)
 
     def copy(self):
         return copy.deepcopy({k: v for k, v in vars(self).items() if k != "signers"})
@@ -120,21 +155,23 @@ def put(folder, name, data):
         file.write(data)
 
 
-def write(folder):
-    repository = Repository(folder)
+def write(folder, ensemble="esci-us", *releases):
+    earlier, later, rotated = [Release.read(release) for release in releases] or MADE_UP
+    repository = Repository(folder, ensemble, earlier)
     first = repository.write("first")
     repository.bump(repository.targets, repository.snapshot, repository.timestamp)
-    repository.files["esci-us/combiner.txt"] = b"tree\nversion=v4\nnum_class=4\n"
-    repository.timestamp.unrecognized_fields["sequence"] = 2
+    repository.take(later)
     second = repository.write("second")
     saved = repository.copy()
     repository.write("replayed-timestamp", timestamp=first["timestamp"])
     repository.write("mixed-snapshot", snapshot=first["snapshot"])
-    repository.write("torn-target", **{"combiner.txt": b"tree\nversion=v4\nnum_cl"})
-    repository.write("corrupt-target", **{"combiner.txt": b"tree\nversion=v4\nnum_class=5\n"})
+    repository.write("torn-target", **{"combiner.txt": later.combiner[:-6]})
+    middle = len(later.combiner) // 2
+    corrupt = later.combiner[:middle] + bytes([later.combiner[middle] ^ 1]) + later.combiner[middle + 1:]
+    repository.write("corrupt-target", **{"combiner.txt": corrupt})
     write_bad_timestamps(repository, saved)
     write_bad_snapshots(repository, saved, second)
-    write_roots(repository, saved)
+    write_roots(repository, saved, rotated)
 
 
 def write_bad_timestamps(repository, saved):
@@ -148,7 +185,7 @@ def write_bad_timestamps(repository, saved):
     repository.write("expired-timestamp")
     repository.restore(saved)
     repository.bump(repository.timestamp)
-    repository.timestamp.unrecognized_fields["ensemble"] = "esci-jp"
+    repository.timestamp.unrecognized_fields["ensemble"] = "another"
     repository.write("wrong-ensemble")
     repository.restore(saved)
     repository.bump(repository.timestamp)
@@ -184,7 +221,7 @@ def write_bad_snapshots(repository, saved, second):
     repository.restore(saved)
 
 
-def write_roots(repository, saved):
+def write_roots(repository, saved, release):
     old = {role: list(signers) for role, signers in repository.signers.items()}
     root = repository.root
     root.version = 2
@@ -208,7 +245,7 @@ def write_roots(repository, saved):
     repository.root.version = 2
     repository.publish_root(old["root"][0])
     repository.timestamp.version = repository.snapshot.version = repository.targets.version = 1
-    repository.timestamp.unrecognized_fields.update(generation=2, sequence=1)
+    repository.take(release)
     repository.write("rotated")
     repository.bump(repository.timestamp)
     repository.write("revoked-key", timestamp_signers=old["timestamp"])
