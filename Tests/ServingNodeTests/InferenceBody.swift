@@ -1,5 +1,3 @@
-import HTTPTypes
-import Hummingbird
 import Testing
 
 @testable import ServingNode
@@ -52,7 +50,6 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
     var status = 400
     var says: String
     var path = "/v2/models/digits/infer"
-    var headers: HTTPFields = [:]
     var body: String
 
     init(_ description: String, says: String, status: Int = 400, body: String) {
@@ -81,12 +78,6 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
         request.path = path
         return request
     }
-
-    static let binary = {
-        var request = BadRequest("binary extension", says: "binary tensor data extension") { _ in }
-        if let name = HTTPField.Name("Inference-Header-Content-Length") { request.headers[name] = "10" }
-        return request
-    }()
 
     static let all: [BadRequest] = [
         BadRequest("empty", says: "not valid JSON at byte 0", body: ""),
@@ -156,7 +147,6 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
         },
         BadRequest("output without name", says: "outputs[0] has no 'name'") { $0.extra = #", "outputs": [{}]"# },
         BadRequest("numeric id", says: "id must be a string, but is a number") { $0.extra = #", "id": 7"# },
-        .binary,
         .elsewhere("/v2/models/faces/infer", says: "model 'faces' is not served here; there is digits", status: 404),
         .elsewhere(
             "/v2/models/digits/versions/2/infer", says: "version '2' of 'digits' is not served; the current one is 1",

@@ -179,7 +179,7 @@ import Testing
         limits.bodyBytes = 4096
         try await Self.with(Self.serving(), limits: limits) { client in
             try await client.execute(
-                uri: request.path, method: .post, headers: request.headers, body: ByteBuffer(string: request.body)
+                uri: request.path, method: .post, body: ByteBuffer(string: request.body)
             ) {
                 #expect($0.status.code == request.status)
                 let answer = try JSONDecoder().decode([String: String].self, from: Data($0.body.readableBytesView))

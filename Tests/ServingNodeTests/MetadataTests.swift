@@ -16,7 +16,8 @@ import Testing
     @Test func tellsServerAndHealth() async throws {
         #expect(
             try await Self.get("/v2")
-                == #"200 {"extensions":[],"name":"registry-node","version":"\#(ServingNode.version)"}"#)
+                == #"200 {"extensions":["binary_tensor_data"],"name":"registry-node","#
+                + #""version":"\#(ServingNode.version)"}"#)
         #expect(try await Self.get("/v2/health/live", loaded: false) == #"200 {"live":true}"#)
         #expect(try await Self.get("/v2/health/ready") == #"200 {"ready":true}"#)
         #expect(

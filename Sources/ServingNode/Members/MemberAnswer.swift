@@ -14,6 +14,8 @@ struct MemberAnswer {
         body: [UInt8], rowCount: Int, classCount: Int, output: String?, depthLimit: Int
     ) throws(MemberFault) {
         var tensors: [InferenceRequest.Tensor] = []
+        // Data after the JSON is not asked for.
+        var none = BinaryData()
         do {
             var reader = JSONReader(body, depthLimit: depthLimit)
             try reader.object("the answer") { (reader, key) throws(NodeError) in
@@ -21,7 +23,9 @@ struct MemberAnswer {
                 try reader.array("outputs") { (reader) throws(NodeError) in
                     let place = "outputs[\(tensors.count)]"
                     try tensors.append(
-                        TensorReader.read(&reader, place: place) { name in output.map { $0 != name } ?? false })
+                        TensorReader.read(&reader, place: place, binary: &none) { name in
+                            output.map { $0 != name } ?? false
+                        })
                 }
             }
             try reader.end()

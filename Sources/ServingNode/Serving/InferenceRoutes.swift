@@ -78,10 +78,6 @@ struct InferenceRoutes {
     }
 
     @Sendable private func infer(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
-        if let name = HTTPField.Name("Inference-Header-Content-Length"), request.headers[name] != nil {
-            throw NodeError(
-                .badRequest, "the binary tensor data extension is not supported: send the tensors' data as JSON")
-        }
         let serving = try serving(context)
         let start = ContinuousClock.now
         do {
@@ -107,18 +103,25 @@ struct InferenceRoutes {
                 throw Self.tooLarge(limits)
             }
             // Taken once the request is here whole: everything in the answer is from this one champion.
-            return try await answer(Array(body.readableBytesView), by: loaded(context), of: serving(context))
+            return try await answer(
+                Array(body.readableBytesView), jsonLength: BinaryData.headerName.flatMap { request.headers[$0] },
+                by: loaded(context), of: serving(context))
         }
     }
 
     private func answer(
-        _ body: [UInt8], by loaded: LoadedEnsemble, of serving: EnsembleServing
+        _ body: [UInt8], jsonLength: String?, by loaded: LoadedEnsemble, of serving: EnsembleServing
     ) async throws(NodeError) -> Response {
-        let request = try InferenceRequest(body: body, limits: limits, isRaw: loaded.isRaw)
+        let request = try InferenceRequest(
+            body: body, jsonLength: jsonLength, limits: limits, isRaw: loaded.isRaw)
         let outputs = try OutputTensor.wanted(by: request)
         let answer = try await serving.answer(request, by: loaded)
-        let response = InferenceResponse(answer, of: loaded, id: request.id, outputs: outputs)
-        return .json(bytes: ByteBuffer(bytes: response.bytes))
+        let response = InferenceResponse(answer, of: loaded, to: request, outputs: outputs)
+        let bytes = ByteBuffer(bytes: response.bytes)
+        guard let jsonLength = response.jsonLength, let name = BinaryData.headerName else { return .json(bytes: bytes) }
+        return Response(
+            status: .ok, headers: [.contentType: "application/octet-stream", name: "\(jsonLength)"],
+            body: ResponseBody(byteBuffer: bytes))
     }
 
     /// The ensemble that the path names.
@@ -153,6 +156,10 @@ struct InferenceRoutes {
     private static func tooLarge(_ limits: NodeLimits) -> NodeError {
         NodeError(.tooLarge, "the body is larger than \(limits.bodyBytes) bytes: send fewer rows a request")
     }
+}
+
+extension BinaryData {
+    fileprivate static let headerName = HTTPField.Name(header)
 }
 
 extension Response {

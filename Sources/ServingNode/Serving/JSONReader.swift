@@ -124,6 +124,24 @@ struct JSONReader {
         return bytes[start..<position]
     }
 
+    /// Reads true or false.
+    mutating func bool(_ what: String) throws(NodeError) -> Bool {
+        try expect(.bool, what)
+        let isTrue = bytes[position] == UInt8(ascii: "t")
+        try skip()
+        return isTrue
+    }
+
+    /// Reads one of the protocol's parameters, and over the others; and over what is no object, e.g. null.
+    mutating func parameter(
+        _ name: String, _ value: (inout JSONReader) throws(NodeError) -> Void
+    ) throws(NodeError) {
+        guard next() == .object else { return try skip() }
+        try object("parameters") { (reader, key) throws(NodeError) in
+            if key == name { try value(&reader) } else { try reader.skip() }
+        }
+    }
+
     /// Reads over a value that nobody asks for.
     mutating func skip() throws(NodeError) {
         switch next() {

@@ -6,7 +6,7 @@ enum Metadata {
     struct Server: Encodable {
         var name = "registry-node"
         var version = ServingNode.version
-        var extensions: [String] = []
+        var extensions = ["binary_tensor_data"]
     }
 
     /// One input or output; -1 stands for any number of rows.

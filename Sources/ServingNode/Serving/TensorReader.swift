@@ -9,6 +9,8 @@ struct TensorReader {
     private var raw: RawElements?
     private var hasData = false
     private var rowWidth: Int?
+    /// Bytes of the data that follows the JSON.
+    private var binarySize: Int?
     /// The data, where it came before the name.
     private var later: JSONReader?
     private let isRaw: (String) -> Bool
@@ -17,10 +19,11 @@ struct TensorReader {
     ///
     /// - Parameters:
     ///   - place: where it is, for messages.
+    ///   - binary: what follows the JSON; the tensor takes its part of it.
     ///   - isRaw: whether a tensor of this name is kept as text; of others the values are read.
     /// - Throws: ``NodeError`` with code `badRequest`.
     static func read(
-        _ reader: inout JSONReader, place: String, isRaw: @escaping (String) -> Bool
+        _ reader: inout JSONReader, place: String, binary: inout BinaryData, isRaw: @escaping (String) -> Bool
     ) throws(NodeError) -> InferenceRequest.Tensor {
         var tensor = TensorReader(place: place, isRaw: isRaw)
         try reader.object(place) { (reader, key) throws(NodeError) in
@@ -29,11 +32,12 @@ struct TensorReader {
             case "datatype": tensor.datatype = try reader.string("the datatype of \(tensor.title)")
             case "shape": tensor.shape = try tensor.readShape(&reader)
             case "data": try tensor.readData(&reader)
+            case "parameters": try tensor.readParameters(&reader)
             default: try reader.skip()
             }
         }
         if tensor.name != nil, var later = tensor.later { try tensor.readValues(&later) }
-        return try tensor.finish()
+        return try tensor.finish(&binary)
     }
 
     private init(place: String, isRaw: @escaping (String) -> Bool) {
@@ -43,10 +47,16 @@ struct TensorReader {
 
     private var title: String { name.map { "tensor '\($0.prefix(256))'" } ?? place }
 
-    private func finish() throws(NodeError) -> InferenceRequest.Tensor {
+    private func finish(_ binary: inout BinaryData) throws(NodeError) -> InferenceRequest.Tensor {
         guard let name else { throw NodeError(.badRequest, "\(place) has no 'name'") }
         guard let datatype else { throw NodeError(.badRequest, "\(title) has no 'datatype'") }
         guard let shape else { throw NodeError(.badRequest, "\(title) has no 'shape'") }
+        if let binarySize {
+            guard !hasData else { throw NodeError(.badRequest, "\(title) has both 'data' and 'binary_data_size'") }
+            let values = try binary.take(
+                binarySize, datatype: datatype, shape: shape, title: title, isRaw: isRaw(name))
+            return InferenceRequest.Tensor(name: name, datatype: datatype, shape: shape, values: values)
+        }
         guard hasData else { throw NodeError(.badRequest, "\(title) has no 'data'") }
         guard numbers.isEmpty || texts.isEmpty else {
             throw NodeError(.badRequest, "the data of \(title) mixes numbers and strings")
@@ -66,6 +76,18 @@ struct TensorReader {
             shape.append(size)
         }
         return shape
+    }
+
+    private mutating func readParameters(_ reader: inout JSONReader) throws(NodeError) {
+        var (title, binarySize) = (title, binarySize)
+        try reader.parameter("binary_data_size") { (reader) throws(NodeError) in
+            let size = try reader.number("binary_data_size of \(title)")
+            guard let size = Int(exactly: size), size >= 0 else {
+                throw NodeError(.badRequest, "binary_data_size of \(title) must be a number of bytes")
+            }
+            binarySize = size
+        }
+        self.binarySize = binarySize
     }
 
     private mutating func readData(_ reader: inout JSONReader) throws(NodeError) {
