@@ -189,7 +189,8 @@ let package = Package(
                 "Boosting", "EnsembleModel", "Evaluation", "Forest", "RegistryAPI", "RegistryClient", "RegistryTesting",
                 "ServingNode", "Trust", "registry-node",
                 .asyncHTTPClient, .hummingbirdTesting, .logging,
-            ]),
+            ],
+            exclude: ["Python"]),
         tests(
             "SystemTests",
             [

@@ -1,8 +1,6 @@
 import AsyncHTTPClient
 import EnsembleModel
 import Foundation
-import Hummingbird
-import HummingbirdTesting
 import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
@@ -107,25 +105,14 @@ import Trust
         let seed = UInt64.random(in: 0..<1 << 32)
         let counter = RequestCounter()
         let registry = try RegistryStandIn { _ in counter.add() }
-        let application = Application(
-            router: registry.router(), configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            logger: FollowerFixture.logger)
         try await ScratchDirectory.with { folder in
-            try await application.test(.live) { http in
-                guard let port = http.port else { throw MalformedFixture("the stand-in has no port") }
-                let root = folder.appendingPathComponent("root.json")
-                try Data(registry.root).write(to: root)
+            try await registry.serve(nodeIn: folder) { arguments in
                 var run = Run(
-                    registry: registry, counter: counter,
-                    arguments: [
-                        "run", "--registry", "http://127.0.0.1:\(port)", "--ensemble", "digits", "--state",
-                        folder.appendingPathComponent("state").path, "--listen", "127.0.0.1:0", "--root", root.path,
-                        "--wait-seconds", "30",
-                    ], folder: folder, random: SplitMix64(seed: seed))
+                    registry: registry, counter: counter, arguments: arguments, folder: folder,
+                    random: SplitMix64(seed: seed))
                 try run.publishNext()
                 for _ in 0..<(Self.kills ?? 6) { try await run.startAndKill() }
                 try await run.startAndCatchUp()
-                registry.change { $0.position = nil }
                 if Self.kills != nil {
                     let text =
                         "seed \(seed): after \(run.foundOld + run.foundNew) kills \(run.foundNew) restarts had the "

@@ -137,6 +137,25 @@ final class RegistryStandIn: Sendable {
         return router
     }
 
+    /// Runs `body` with the arguments of a `registry-node` in a folder that follows this registry.
+    func serve(nodeIn folder: URL, _ body: @escaping @Sendable ([String]) async throws -> Void) async throws {
+        let application = Application(
+            router: router(), configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            logger: FollowerFixture.logger)
+        let file = folder.appendingPathComponent("root.json")
+        try Data(root).write(to: file)
+        try await application.test(.live) { http in
+            guard let port = http.port else { throw MalformedFixture("the stand-in has no port") }
+            try await body([
+                "run", "--registry", "http://127.0.0.1:\(port)", "--ensemble", "digits", "--state",
+                folder.appendingPathComponent("state").path, "--listen", "127.0.0.1:0", "--root", file.path,
+                "--wait-seconds", "30",
+            ])
+            // Answers that are still held would keep the server.
+            self.change { $0.position = nil }
+        }
+    }
+
     /// Waits until the newest manifest is another.
     private func hold(_ after: String, _ rollout: String?) async throws {
         func isNews(_ state: State) -> Bool {
