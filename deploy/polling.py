@@ -77,7 +77,7 @@ def fleet(options, bench_of, work, entry):
             queries, processor = idle(bench)
             entries["resident memory of the daemon with all nodes held"] = resident(bench.daemon.process.pid)
             entries["processor time of the daemon while idle"] = processor
-            last = [publish(bench, nodes, ensemble) for _ in range(PUBLISHES)]
+            last = [publish(bench, nodes, ensemble, token) for _ in range(PUBLISHES)]
             entries["commit to the last node, median"] = statistics.median(last)
             entries["commit to the last node, 99th percentile"] = sorted(last)[int(len(last) * 0.99) - 1]
             entries["all nodes held again after a restart"] = restart(bench, nodes)
@@ -125,11 +125,16 @@ def found_twice(bench, work, ensemble):
         raise DemoError("the second model was not admitted")
 
 
-def publish(bench, nodes, ensemble):
+def publish(bench, nodes, ensemble, token):
     """Milliseconds from before a rollback is sent to the last node's knowing of it: more than from its commit."""
     newest = bench.registry.json("ensembles", "show", ensemble)["sequence"]
+    request = urllib.request.Request(
+        f"http://{bench.daemon.address}/api/v1/ensembles/{ensemble}/rollback",
+        json.dumps({"to": newest - 1, "reason": "benchmark"}).encode(),
+        {"Authorization": f"Bearer {token.read_text().strip()}", "Content-Type": "application/json"})
     began = time.time()
-    promotion = bench.registry.json("rollback", ensemble, "--to", newest - 1, "--reason", "benchmark")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        promotion = json.load(answer)
     event = nodes.wait("learned", 60, position=f"1.{promotion['sequence']}")
     if event["failures"]:
         raise DemoError(f"{event['failures']} polls failed")

@@ -2,9 +2,11 @@ public import Foundation
 
 /// The built programs, run as their users run them.
 public enum Programs {
-    /// Where the programs lie: beside the test program.
-    private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        .deletingLastPathComponent()
+    /// Where the programs lie: beside the test program, or in the folder that `REGISTRY_PROGRAMS` names, such as that of
+    /// a release build.
+    private static let folder =
+        ProcessInfo.processInfo.environment["REGISTRY_PROGRAMS"].map { URL(fileURLWithPath: $0) }
+        ?? URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
 
     /// What a program that has ended left.
     public struct Result: Sendable {

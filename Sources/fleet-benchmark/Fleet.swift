@@ -13,7 +13,8 @@ final class Fleet: @unchecked Sendable {
     private let token: String
     private let waitSeconds: Int
     private var nodes: [PolledNode] = []
-    private var polling: Set<ObjectIdentifier> = []
+    /// Nodes that hold a poll, or are about to.
+    private var polling = 0
     /// Seconds since 1970 at which nodes learned of a position.
     private var learnings: [Position: [Double]] = [:]
     /// The newest request made, and what it asks for.
@@ -64,16 +65,18 @@ final class Fleet: @unchecked Sendable {
         return bytes
     }
 
-    func isPolling(_ node: PolledNode) {
-        polling.insert(ObjectIdentifier(node))
-        if polling.count == nodes.count, !isWhole {
+    /// A node that was away holds a poll.
+    func isPolling() {
+        polling += 1
+        if polling == nodes.count, !isWhole {
             isWhole = true
             tell(["event": "whole", "at": now])
         }
     }
 
-    func isAway(_ node: PolledNode) {
-        polling.remove(ObjectIdentifier(node))
+    /// A node that held a poll lost its connection.
+    func isAway() {
+        polling -= 1
         if isWhole {
             isWhole = false
             tell(["event": "broken", "at": now])

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 
@@ -13,6 +14,7 @@ final class PolledNode: ChannelInboundHandler, @unchecked Sendable {
     private var channel: (any Channel)?
     private var received = ByteBuffer()
     private var failures = 0
+    private var isPolling = false
     /// The newest manifest seen.
     private(set) var position = Position(generation: 0, sequence: 0)
 
@@ -30,12 +32,13 @@ final class PolledNode: ChannelInboundHandler, @unchecked Sendable {
     func close() { channel?.close(promise: nil) }
 
     func channelActive(context: ChannelHandlerContext) {
+        isPolling = true
         poll(context)
+        fleet.isPolling()
     }
 
     private func poll(_ context: ChannelHandlerContext) {
         context.writeAndFlush(wrapOutboundOut(fleet.request(after: position)), promise: nil)
-        fleet.isPolling(self)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -63,7 +66,8 @@ final class PolledNode: ChannelInboundHandler, @unchecked Sendable {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     private func comeBack() {
-        fleet.isAway(self)
+        if isPolling { fleet.isAway() }
+        isPolling = false
         guard !fleet.isEnding else { return }
         failures += 1
         let bound = min(60_000, 1000 << min(failures - 1, 6))
@@ -89,7 +93,7 @@ struct Answer {
     private static func read(_ bytes: UnsafeRawBufferPointer) -> (Int, Position?)? {
         guard let end = first("\r\n\r\n", in: bytes, from: 0), bytes.count > 12,
             let status = number(in: bytes, from: 9),
-            let length = first("\ncontent-length: ", in: bytes, from: 0).flatMap({ number(in: bytes, from: $0) }),
+            let length = first("\nContent-Length: ", in: bytes, from: 0).flatMap({ number(in: bytes, from: $0) }),
             bytes.count >= end + length
         else { return nil }
         let numbers = (["\"generation\":", "\"sequence\":"] as [StaticString]).compactMap { key in
@@ -98,19 +102,19 @@ struct Answer {
         return (status, numbers.count == 2 ? Position(generation: numbers[0], sequence: numbers[1]) : nil)
     }
 
-    /// Where the first occurrence of a text ends; letters count in either case.
+    /// Where the first occurrence of a text ends.
     private static func first(_ text: StaticString, in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
         let length = text.utf8CodeUnitCount
-        guard start + length <= bytes.count else { return nil }
-        return text.withUTF8Buffer { text in
-            (start...bytes.count - length).first { index in
-                (0..<length).allSatisfy { lowercase(bytes[index + $0]) == lowercase(text[$0]) }
-            }
-        }.map { $0 + length }
-    }
-
-    private static func lowercase(_ byte: UInt8) -> UInt8 {
-        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+        guard let base = bytes.baseAddress else { return nil }
+        var index = start
+        while index + length <= bytes.count,
+            let found = memchr(base + index, Int32(text.utf8Start[0]), bytes.count - length - index + 1)
+        {
+            index = UnsafeRawPointer(found) - base
+            if memcmp(base + index, text.utf8Start, length) == 0 { return index + length }
+            index += 1
+        }
+        return nil
     }
 
     private static func number(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {

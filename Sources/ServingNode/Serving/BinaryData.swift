@@ -106,19 +106,22 @@ struct BinaryData {
     private static func numbers(
         _ bytes: ArraySlice<UInt8>, _ type: BinaryDatatype, _ title: String
     ) throws(NodeError) -> InferenceRequest.Tensor.Values {
-        guard let size = type.size, [.fp32, .fp64].contains(type) else { return .numbers([]) }
-        var numbers: [Float] = []
-        numbers.reserveCapacity(bytes.count / size)
-        for start in stride(from: bytes.startIndex, to: bytes.endIndex, by: size) {
-            let element = bytes[start..<start + size]
-            let value =
-                type == .fp32
-                ? Float(bitPattern: littleEndian(UInt32.self, element))
-                : Float(Double(bitPattern: littleEndian(UInt64.self, element)))
-            guard value.isFinite else { throw notFinite(numbers.count, title) }
-            numbers.append(value)
-        }
+        let numbers: [Float] =
+            switch type {
+            case .fp32: words(bytes).map { Float(bitPattern: $0) }
+            case .fp64: words(bytes).map { Float(Double(bitPattern: $0)) }
+            default: []
+            }
+        if let index = numbers.firstIndex(where: { !$0.isFinite }) { throw notFinite(index, title) }
         return .numbers(numbers)
+    }
+
+    private static func words<Word: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>) -> [Word] {
+        bytes.withUnsafeBytes { bytes in
+            stride(from: 0, to: bytes.count, by: Word.bitWidth / 8).map {
+                Word(littleEndian: bytes.loadUnaligned(fromByteOffset: $0, as: Word.self))
+            }
+        }
     }
 
     private static func raw(
