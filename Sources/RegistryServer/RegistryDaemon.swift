@@ -24,7 +24,12 @@ public struct RegistryDaemon: Sendable {
     }
 
     /// Runs until SIGTERM or SIGINT, then ends everything it started.
+    ///
+    /// Connections share half of the cores: the others are for workers and an embedded database. With a thread on every
+    /// core of two, ten thousand nodes on the same machine learned of a promotion in half as much time again, since
+    /// reading who asked next had gone before the answers to the rest.
     public func run() async throws {
+        NIOSingletons.groupLoopCountSuggestion = max(1, System.coreCount / 2)
         try await checkAddress()
         try prepareDataDirectory()
         guard let url = configuration.databaseURL else { return try await runWithEmbeddedDatabase() }
