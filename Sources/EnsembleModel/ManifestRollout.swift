@@ -24,7 +24,7 @@ public struct ManifestRollout: Hashable, Sendable {
         /// What it does about the manifest.
         public enum Standing: Hashable, Sendable {
             case serves
-            /// With stage and code.
+            /// With stage and code; also a node that serves it, where most requests fail.
             case refuses(String)
             /// It has not taken it, or is about to try again.
             case waits

@@ -27,6 +27,8 @@ public struct NodeRecord: Hashable, Sendable, Codable {
     public enum Standing: String, Hashable, Sendable, Codable, CaseIterable {
         /// It serves the newest manifest.
         case current
+        /// It serves the newest manifest, and most requests fail.
+        case failing
         /// It serves an older one, or none yet.
         case behind
         /// It has refused the newest manifest.

@@ -35,7 +35,7 @@ public struct NodeReport: Hashable, Sendable, Codable {
         /// Filling caches before the switch.
         case warm
         case activate
-        /// Serving it.
+        /// Serving it: most requests fail.
         case runtime
     }
 

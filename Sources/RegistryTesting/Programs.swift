@@ -2,8 +2,8 @@ public import Foundation
 
 /// The built programs, run as their users run them.
 public enum Programs {
-    /// Where the programs lie: beside the test program, or in the folder that `REGISTRY_PROGRAMS` names, such as that of
-    /// a release build.
+    /// Where the programs lie: beside the test program, or in the folder that `REGISTRY_PROGRAMS` names, such as that
+    /// of a release build.
     private static let folder =
         ProcessInfo.processInfo.environment["REGISTRY_PROGRAMS"].map { URL(fileURLWithPath: $0) }
         ?? URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()

@@ -41,6 +41,9 @@ public struct NodeLimits: Sendable {
     public var faultLogInterval = Duration.seconds(300)
     /// How long the activation of a champion may wait for its new members' outputs of frequent rows.
     public var warming = Duration.seconds(10)
+    /// Time over which failing requests are counted, and least requests in it that say anything.
+    public var failureWindow = Duration.seconds(10)
+    public var failureRequests = 20
     /// What a combiner may consist of.
     let forest = Forest.Limits.accepted
 

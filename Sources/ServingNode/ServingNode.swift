@@ -86,8 +86,10 @@ public struct ServingNode: Sendable {
                     onListening(address)
                 }
                 // They end in reverse order: the calls to members last, when no request needs them any more.
+                let watch = FailureWatch(
+                    ensembles: ensembles.map { .init(metrics: $0.serving.metrics, status: $0.status) }, limits: limits)
                 let services =
-                    [calls] + followers(client: client) as [any Service] + [reporter(client: client), server]
+                    [calls] + followers(client: client) as [any Service] + [watch, reporter(client: client), server]
                 var group = ServiceGroupConfiguration(
                     services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
                 group.maximumGracefulShutdownDuration = limits.shutdownGrace

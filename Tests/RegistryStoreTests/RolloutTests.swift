@@ -124,6 +124,26 @@ import Testing
         }
     }
 
+    /// What was taken and then serves nobody goes no further.
+    @Test func aNodeThatFailsRequestsHaltsIt() async throws {
+        try await Self.with { fixture in
+            let newest = try #require(try await fixture.store.manifest(ensemble: Self.name))
+            var report = NodeReport(
+                ensemble: Self.name, program: "1.0", state: .serving,
+                running: .init(generation: 1, sequence: 2, sha256: newest.sha256), attempted: newest.sha256,
+                refusal: .init(stage: .verify, code: "expired", message: "frozen"))
+            try await fixture.store.report([.init(node: Self.nodes[0], report: report)], now: Self.later(1))
+            #expect(
+                try await fixture.store.advanceRollout(ensemble: Self.name, now: Self.later(2))?.state == .baking)
+            report.refusal = .init(stage: .runtime, code: "failing_requests", message: "20 of 20")
+            try await fixture.store.report([.init(node: Self.nodes[0], report: report)], now: Self.later(3))
+            let halted = try await fixture.store.advanceRollout(ensemble: Self.name, now: Self.later(4))
+            #expect(halted?.reason == "\(Self.nodes[0]) refused it (runtime: failing_requests)")
+            let nodes = try await fixture.store.nodes(ensemble: Self.name)
+            #expect(nodes.first { $0.node == Self.nodes[0] }?.standing == .failing)
+        }
+    }
+
     /// A download that broke off is tried again: it is not the manifest's fault.
     @Test func aBrokenDownloadHaltsNothing() async throws {
         try await Self.with { fixture in

@@ -33,6 +33,35 @@ import Testing
         }
     }
 
+    @Test func tellsThatMostRequestsFailWithWhatItServes() async throws {
+        try await FollowerFixture.with { node in
+            let first = try Release(1)
+            try node.publish(first)
+            #expect(await node.poll() == "activated 1")
+            let metrics = EnsembleMetrics()
+            let watch = FailureWatch(ensembles: [.init(metrics: metrics, status: node.status)], limits: NodeLimits())
+            var before = [metrics.requests.counts]
+            func look(_ answered: [Int: Int]) -> NodeReport.Refusal? {
+                for (status, count) in answered { metrics.requests.add(status, count) }
+                watch.look(since: &before)
+                return node.report.refusal
+            }
+            #expect(look([503: 19]) == nil)
+            #expect(look([503: 10, 200: 10]) == nil)
+            let failing = look([503: 11, 200: 5, 400: 4])
+            #expect(failing?.stage == .runtime && failing?.code == "failing_requests")
+            #expect(failing?.message.hasPrefix("11 of 20 requests failed") == true)
+            // Told once, until it is over or another manifest is served.
+            #expect(look([500: 30]) == failing)
+            #expect(look([200: 5]) == failing)
+            #expect(look([200: 30]) == nil)
+            _ = look([503: 30])
+            try node.publish(Release(2, .three, after: first))
+            #expect(await node.poll() == "activated 2")
+            #expect(node.report.refusal == nil)
+        }
+    }
+
     @Test(.timeLimit(.minutes(1))) func sendsWhatChangedUntilItArrives() async throws {
         try await FollowerFixture.with { node in
             let changes = ChangeSignal()

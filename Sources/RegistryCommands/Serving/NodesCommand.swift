@@ -9,10 +9,10 @@ struct NodesCommand: RegistryRequest {
     static let configuration = CommandConfiguration(
         commandName: "nodes", abstract: "See the serving nodes of an ensemble: what each runs, wants and has refused.",
         discussion: """
-            Standing: current runs the newest manifest; behind runs an older one or none yet; waiting runs an older \
-            one because the rollout has not reached it; refused has refused the newest; pinned was told to stay. Age \
-            is the time since the node reported, which it does once a minute and at every change. State stale means \
-            that the node serves on without fresh metadata.
+            Standing: current runs the newest manifest; failing does, and most requests fail; behind runs an older \
+            one or none yet; waiting runs an older one because the rollout has not reached it; refused has refused \
+            the newest; pinned was told to stay. Age is the time since the node reported, which it does once a \
+            minute and at every change. State stale means that the node serves on without fresh metadata.
             """)
 
     @Argument(help: "Ensemble.") var name: String

@@ -137,7 +137,7 @@ extension DashboardPage.Ensemble.Node {
         kind =
             switch record.standing {
             case .current: "good"
-            case .refused: "bad"
+            case .refused, .failing: "bad"
             case .behind: "warn"
             case .waiting, .pinned: ""
             }

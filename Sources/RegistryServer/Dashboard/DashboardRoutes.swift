@@ -60,7 +60,7 @@ extension NodeRecord {
     /// Lower is shown first.
     fileprivate var urgency: Int {
         switch standing {
-        case .refused: 0
+        case .refused, .failing: 0
         case .behind: 1
         case .waiting: 2
         case .pinned: 3

@@ -87,8 +87,8 @@ enum DashboardTemplates {
         <thead><tr><th class="n">manifest</th><th>when (UTC)</th><th>kind</th><th>joined</th><th>retired</th>\
         <th>by</th><th>reason</th></tr></thead>
         <tbody>
-        {{#promotions}}<tr><td class="n">{{sequence}}</td><td class="at">{{at}}</td><td>{{kind}}</td><td>{{joined}}</td>\
-        <td>{{retired}}</td><td>{{actor}}</td><td>{{reason}}</td></tr>
+        {{#promotions}}<tr><td class="n">{{sequence}}</td><td class="at">{{at}}</td><td>{{kind}}</td>\
+        <td>{{joined}}</td><td>{{retired}}</td><td>{{actor}}</td><td>{{reason}}</td></tr>
         {{/promotions}}</tbody>
         </table>{{/hasPromotions}}
         {{#hasDecisions}}<h2>Decisions</h2>

@@ -131,7 +131,7 @@ extension NodeRecord.Standing {
         if report.state == .pinned {
             self = .pinned
         } else if report.running?.sha256 == wanted {
-            self = .current
+            self = report.refusal?.stage == .runtime ? .failing : .current
         } else if report.refusal != nil, report.attempted == wanted {
             self = .refused
         } else {

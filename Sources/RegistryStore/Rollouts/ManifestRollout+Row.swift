@@ -91,12 +91,11 @@ extension ManifestRollout {
 
 extension ManifestRollout.Node.Standing {
     fileprivate init(serves: Bool, attempted: Bool, refusal: NodeReport.Refusal?) {
-        if serves {
-            self = .serves
-        } else if let refusal, attempted, !refusal.isTransient {
+        // A node that serves it says so of other things that it refuses, but for what fails as it runs.
+        if let refusal, attempted, !refusal.isTransient, !serves || refusal.stage == .runtime {
             self = .refuses("\(refusal.stage.rawValue): \(refusal.code)")
         } else {
-            self = .waits
+            self = serves ? .serves : .waits
         }
     }
 }

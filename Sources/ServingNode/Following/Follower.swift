@@ -215,6 +215,7 @@ actor Follower: Service {
             state.running = document.running
             state.attempted = document.digest
             state.refusal = nil
+            state.failure = nil
         }
         logger.notice(
             "Serving a new manifest",

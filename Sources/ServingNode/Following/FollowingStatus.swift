@@ -8,6 +8,8 @@ final class FollowingStatus: Sendable {
         var running: NodeReport.Running?
         var attempted: ContentDigest?
         var refusal: NodeReport.Refusal?
+        /// Why what is served does not serve.
+        var failure: NodeReport.Refusal?
         var trust = TrustSummary()
     }
 
@@ -38,6 +40,7 @@ final class FollowingStatus: Sendable {
             let old = state
             change(&state)
             return old.running != state.running || old.attempted != state.attempted || old.refusal != state.refusal
+                || old.failure != state.failure
         }
         if isNews { onChange() }
     }
@@ -50,8 +53,10 @@ final class FollowingStatus: Sendable {
             ensemble: ensemble, program: ServingNode.version,
             state: state.running == nil
                 ? .empty : isPinned ? .pinned : state.trust.isStale(now: now) ? .stale : .serving,
-            running: state.running, attempted: state.attempted, refusal: state.refusal, versions: state.trust.versions,
-            figures: figures.merging(gauges(now: now)) { given, _ in given })
+            running: state.running, attempted: state.attempted,
+            // About the newest manifest in both cases: a refused one is not served.
+            refusal: state.refusal ?? (state.attempted == state.running?.sha256 ? state.failure : nil),
+            versions: state.trust.versions, figures: figures.merging(gauges(now: now)) { given, _ in given })
     }
 
     /// Figures for monitoring: `metadata_stale` is 1 once trusted metadata has expired, `metadata_expires_seconds` says
