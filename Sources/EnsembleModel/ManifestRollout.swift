@@ -100,14 +100,17 @@ public struct ManifestRollout: Hashable, Sendable {
     // MARK: By itself
 
     /// What follows from what nodes say by now; nil when nothing changes.
-    public func next(_ nodes: [Node], now: Date) -> ManifestRollout? {
+    ///
+    /// - Parameter isHearing: whether nodes could report for as long as ``silence``: silence says nothing after an
+    ///   outage of the registry.
+    public func next(_ nodes: [Node], now: Date, isHearing: Bool = true) -> ManifestRollout? {
         guard state == .baking else { return nil }
         var next = self
-        let failures = failures(nodes, now: now)
+        let failures = failures(nodes, now: now).filter { isHearing || !$0.isSilent }
         let reached = reached(nodes)
         if Double(failures.count) > settings.toleratedRefusals * Double(reached.count) {
             next.halt(Self.text(failures))
-        } else if reached.allSatisfy({ $0.standing != .waits || isSilent($0, now) }) {
+        } else if reached.allSatisfy({ $0.standing != .waits || isHearing && isSilent($0, now) }) {
             let since = bakingSince ?? now
             next.bakingSince = since
             if now.timeIntervalSince(since) >= Double(settings.bakeSeconds) { next.advance(nodes, now) }
@@ -115,20 +118,30 @@ public struct ManifestRollout: Hashable, Sendable {
         return next == self ? nil : next
     }
 
-    /// Without the nodes that had left before it began, and what they said last.
+    /// Without the nodes that had left before the stage began, and what they said last.
     public func present(_ nodes: [Node]) -> [Node] {
-        nodes.filter { startedAt.timeIntervalSince($0.reportedAt) <= Self.silence }
+        nodes.filter { stageStartedAt.timeIntervalSince($0.reportedAt) <= Self.silence }
     }
 
     /// Nodes of the stage that count.
     func reached(_ nodes: [Node]) -> [Node] { present(nodes).filter { reaches($0.id) && !excused.contains($0.id) } }
 
-    /// Nodes that speak against it, in the order given, each with what it is.
-    public func failures(_ nodes: [Node], now: Date) -> [(node: String, what: String)] {
+    /// A node that speaks against a manifest.
+    public struct Failure: Hashable, Sendable {
+        public let node: String
+        /// With stage and code; nil for a node that has fallen silent.
+        public let refusal: String?
+
+        var isSilent: Bool { refusal == nil }
+        var text: String { "\(node) \(refusal.map { "refused it (\($0))" } ?? "has been silent since")" }
+    }
+
+    /// Nodes that speak against it, in the order given.
+    public func failures(_ nodes: [Node], now: Date) -> [Failure] {
         present(nodes).compactMap { node in
             guard !excused.contains(node.id) else { return nil }
-            if isSilent(node, now) { return reaches(node.id) ? (node.id, "has been silent since") : nil }
-            if case .refuses(let what) = node.standing { return (node.id, "refused it (\(what))") }
+            if isSilent(node, now) { return reaches(node.id) ? Failure(node: node.id, refusal: nil) : nil }
+            if case .refuses(let what) = node.standing { return Failure(node: node.id, refusal: what) }
             return nil
         }
     }
@@ -137,8 +150,8 @@ public struct ManifestRollout: Hashable, Sendable {
         now.timeIntervalSince(node.reportedAt) > Self.silence
     }
 
-    private static func text(_ failures: [(node: String, what: String)]) -> String {
-        let shown = failures.prefix(5).map { "\($0.node) \($0.what)" }.joined(separator: ", ")
+    private static func text(_ failures: [Failure]) -> String {
+        let shown = failures.prefix(5).map(\.text).joined(separator: ", ")
         return failures.count > 5 ? "\(shown), and \(failures.count - 5) more" : shown
     }
 

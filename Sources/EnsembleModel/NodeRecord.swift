@@ -5,7 +5,7 @@ public struct NodeCounts: Hashable, Sendable {
     public var all: Int
     /// Those that serve the newest manifest.
     public var current: Int
-    /// Those that have refused it.
+    /// Those that have refused it, or fail most requests with it.
     public var refused: Int
     /// Those that serve without fresh metadata.
     public var stale: Int

@@ -14,7 +14,7 @@ public enum RolloutSteering: String, Hashable, Sendable, Codable, CaseIterable {
 public struct RolloutRecord: Hashable, Sendable, Codable {
     /// The nodes that a stage reaches, by what they do; none that was told to stay at another manifest.
     public struct Nodes: Hashable, Sendable, Codable {
-        /// Those that follow the ensemble, reached or not, but for those that had left before it began.
+        /// Those that follow the ensemble, reached or not, but for those that had left before the stage.
         public var following: Int
         public var reached: Int
         /// Of the reached, those that serve the manifest.

@@ -4,6 +4,8 @@ import Forest
 public struct NodeLimits: Sendable {
     /// Largest body of an inference request, in bytes.
     public var bodyBytes = 64 << 20
+    /// Most binary data of an inference request, in bytes: as text, small elements take several times as much.
+    public var binaryBytes = 32 << 20
     /// Bodies held in memory at the same time, in bytes; requests over it are answered 503.
     public var bodyBytesTogether = 256 << 20
     /// Most rows of an inference request.
@@ -41,7 +43,7 @@ public struct NodeLimits: Sendable {
     public var faultLogInterval = Duration.seconds(300)
     /// How long the activation of a champion may wait for its new members' outputs of frequent rows.
     public var warming = Duration.seconds(10)
-    /// Time over which failing requests are counted, and least requests in it that say anything.
+    /// Time between two looks at failing requests, and least requests that say anything.
     public var failureWindow = Duration.seconds(10)
     public var failureRequests = 20
     /// What a combiner may consist of.

@@ -111,6 +111,31 @@ import Testing
         #expect(rollout.next(others, now: Self.later(200))?.state == .baking)
     }
 
+    /// Who leaves before its stage comes did not fall silent over the manifest.
+    @Test func aNodeThatLeftBeforeItsStageHaltsNothing() throws {
+        let all = Self.nodes(200)
+        let gone = try #require(all.last)
+        var rollout = Self.rollout(all, bake: 600)
+        for step in 1...60 where rollout.state == .baking {
+            // All but the one that left go on reporting.
+            let now = Self.later(Double(step * 100))
+            let nodes = Self.served(all.dropLast(), rollout, at: now) + [gone]
+            if let next = rollout.next(nodes, now: now) { rollout = next }
+        }
+        #expect(rollout.state == .complete, "\(rollout.reason)")
+    }
+
+    /// After an outage nodes look silent that nobody could hear.
+    @Test func silenceCountsOnlyWhereNodesCanBeHeard() throws {
+        let nodes = Self.nodes(3)
+        let rollout = Self.rollout(nodes)
+        #expect(rollout.next(nodes, now: Self.later(500), isHearing: false) == nil)
+        #expect(rollout.next(nodes, now: Self.later(500))?.state == .halted)
+        var refusing = nodes
+        refusing[0] = Node(id: nodes[0].id, standing: .refuses("load: x"), reportedAt: Self.later(499))
+        #expect(rollout.next(refusing, now: Self.later(500), isHearing: false)?.state == .halted)
+    }
+
     @Test(arguments: [(0.0, true), (0.009, true), (0.02, false)])
     func toleratesAShareOfTheNodes(tolerated: Double, halts: Bool) throws {
         var nodes = Self.nodes(1000)

@@ -81,13 +81,12 @@ import Testing
                         node: "b-refuses",
                         report: report {
                             $0.running?.sha256 = .of([])
-                            $0.refusal = .init(stage: .load, code: "bad", message: "<b>rows & columns</b>")
+                            $0.refusal = .init(stage: .load, code: "bad", message: "<b>rows & columns\u{600}</b>")
                         }),
                     .init(node: "c-stale", report: report { $0.state = .stale }),
                 ], now: now)
             try await registry.store.report(
-                [.init(node: "d-gone", report: report { $0.running?.sha256 = .of([]) })],
-                now: now.addingTimeInterval(-4000))
+                [.init(node: "d-gone", report: report { _ in })], now: now.addingTimeInterval(-4000))
             let cookie = try await Self.cookie(registry)
 
             let answer = try await Self.page(registry, "/dashboard/ensembles/pets", cookie: cookie)
@@ -99,7 +98,8 @@ import Testing
             let order = text.matches(of: /<td>([a-d]-[a-z]+)<\/td>/).map { String($0.1) }
             #expect(order == ["b-refuses", "c-stale", "d-gone", "a-fine"])
             #expect(text.contains(#"<td class="bad">refused</td>"#) && text.contains(#"<td class="good">current</td>"#))
-            #expect(text.contains("load: bad: &lt;b&gt;rows &amp; columns&lt;/b&gt;"))
+            // A < that is one character with the scalar before it is a < all the same.
+            #expect(text.contains("load: bad: &lt;b&gt;rows &amp; columns\u{600}&lt;/b&gt;"))
             #expect(text.contains(#"<td class="n warn">1 h</td>"#))
             #expect(text.contains(#"<td class="n">120</td><td class="n">3.1</td><td class="n">50 %</td>"#))
             #expect(text.contains("Manifest 1, 1 members. 1 candidates, epoch 1 of 400 rows"))
@@ -108,8 +108,21 @@ import Testing
 
             let overview = String(buffer: try await Self.page(registry, "/dashboard", cookie: cookie).body)
             #expect(overview.contains(#"<a href="/dashboard/ensembles/pets">pets</a>"#))
-            let row = #"<td class="n">4</td><td class="n">2</td><td class="n bad">1</td><td class="n warn">1</td>"#
+            let row = #"<td class="n">4</td><td class="n">3</td><td class="n bad">1</td><td class="n warn">1</td>"#
             #expect(overview.contains(row + #"<td class="n warn">1</td>"#), "\(overview)")
+        }
+    }
+
+    /// Anybody with a node's token may say anything.
+    @Test(arguments: [1e300, -1e300, 0.5]) func strangeFiguresBreakNoPage(figure: Double) async throws {
+        try await MetadataTests.with { registry, _ in
+            let report = NodeReport(
+                ensemble: "pets", program: "1.0", state: .empty, running: nil,
+                figures: ["requests": figure, "latency_p99_ms": figure, "label_cache_hit_ratio": figure])
+            try await registry.store.report([.init(node: "strange", report: report)], now: Date())
+            let cookie = try await Self.cookie(registry)
+            let page = try await Self.page(registry, "/dashboard/ensembles/pets", cookie: cookie)
+            #expect(page.status == .ok && String(buffer: page.body).contains("<td>strange</td>"))
         }
     }
 

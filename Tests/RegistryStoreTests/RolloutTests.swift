@@ -157,6 +157,19 @@ import Testing
         }
     }
 
+    /// What an older root's keys signed is not passed off as the new one's.
+    @Test func aStepUnderANewRootSignsEverything() async throws {
+        try await Self.with { fixture in
+            try await fixture.store.addRoot([2], version: 2, actor: "ann", now: Self.later(1))
+            let store = fixture.signing(with: PlainSigner(rootVersion: 2))
+            _ = try await store.steerRollout(
+                ensemble: Self.name, .halt, reason: "r", actor: "ann", now: Self.later(2))
+            #expect(try await Self.timestamp(fixture) == "timestamp 3: snapshot 3, manifest 2 to 0")
+            let snapshot = try await store.signedMetadata(ensemble: Self.name, role: .snapshot, version: 3)
+            #expect(snapshot.map { String(decoding: $0, as: UTF8.self) } == "snapshot 3: targets 3")
+        }
+    }
+
     /// Who is on call goes back, and at once, whatever is under way.
     @Test func aRollbackEndsItAndReachesAllNodes() async throws {
         try await Self.with { fixture in

@@ -161,6 +161,22 @@ import Testing
     }
 
     /// A request with something wrong in any one place is refused with a reason, or means something else.
+    @Test func refusesMoreThanItTakes() throws {
+        var limits = NodeLimits()
+        limits.binaryBytes = 8
+        let json = #"{"inputs":[]}"#
+        func code(_ count: Int) -> NodeError.Code? {
+            let body = Array(json.utf8) + [UInt8](repeating: 0, count: count)
+            let error = #expect(throws: NodeError.self) {
+                try InferenceRequest(body: body, jsonLength: "\(json.utf8.count)", limits: limits) { _ in false }
+            }
+            return error?.code
+        }
+        #expect(code(9) == .tooLarge)
+        // No tensor takes them.
+        #expect(code(8) == .badRequest)
+    }
+
     @Test func survivesCutsAndChangesAtEveryByte() throws {
         let loaded = try Release(1).loaded()
         var body = BinaryBody(.two)

@@ -143,9 +143,9 @@ extension DashboardPage.Ensemble.Node {
             }
         state = report.state.rawValue
         age = DashboardPage.text(seconds: Int(seconds))
-        requests = figures["requests"].map { "\(Int($0))" } ?? "-"
+        requests = DashboardPage.whole(figures["requests"]) ?? "-"
         p99 = figures["latency_p99_ms"].map { "\(($0 * 10).rounded() / 10)" } ?? "-"
-        labelHits = figures["label_cache_hit_ratio"].map { "\(Int(($0 * 100).rounded())) %" } ?? "-"
+        labelHits = DashboardPage.whole(figures["label_cache_hit_ratio"].map { $0 * 100 }).map { "\($0) %" } ?? "-"
         version = report.program
         error = report.refusal.map { "\($0.stage.rawValue): \($0.code): \($0.message)" } ?? ""
         isSilent = seconds > ManifestRollout.silence
@@ -179,6 +179,9 @@ extension DashboardPage {
     static func text(_ date: Date) -> String {
         date.ISO8601Format().prefix(16).replacingOccurrences(of: "T", with: " ")
     }
+
+    /// A figure as a whole number; nil for none, and for what no node can mean.
+    static func whole(_ figure: Double?) -> String? { figure.flatMap { Int(exactly: $0.rounded()) }.map(String.init) }
 
     /// `59 s`, `3 min`, `2 h`, `4 d`.
     static func text(seconds: Int) -> String {

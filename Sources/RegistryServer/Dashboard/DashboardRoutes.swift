@@ -35,7 +35,8 @@ struct DashboardRoutes {
         let now = Date()
         let nodes = try await store.nodes(ensemble: ensemble.name, limit: limits.dashboardNodes)
         // Those that need somebody first.
-        let shown = nodes.sorted { ($0.urgency, $0.node) < ($1.urgency, $1.node) }.prefix(limits.dashboardRows)
+        let shown = nodes.sorted { ($0.urgency(now), $0.node) < ($1.urgency(now), $1.node) }
+            .prefix(limits.dashboardRows)
         let page = DashboardPage.Ensemble(
             ensemble, rollout: try await rollout(of: ensemble, now: now), nodes: shown.map { .init($0, now: now) },
             more: nodes.count > shown.count ? "There are more: registry nodes \(ensemble.name)" : nil,
@@ -58,13 +59,15 @@ struct DashboardRoutes {
 
 extension NodeRecord {
     /// Lower is shown first.
-    fileprivate var urgency: Int {
-        switch standing {
+    fileprivate func urgency(_ now: Date) -> Int {
+        let isSilent = now.timeIntervalSince(reportedAt) > ManifestRollout.silence
+        return switch standing {
         case .refused, .failing: 0
-        case .behind: 1
-        case .waiting: 2
-        case .pinned: 3
-        case .current: report.state == .stale ? 1 : 4
+        case _ where isSilent || report.state == .stale: 1
+        case .behind: 2
+        case .waiting: 3
+        case .pinned: 4
+        case .current: 5
         }
     }
 }

@@ -42,10 +42,15 @@ struct DashboardSession: RouterMiddleware {
             return try await next(request, context)
         } catch {
             let problem = Problem(describing: error)
-            guard problem.status < 500 else { throw error }
+            if problem.status >= 500 {
+                context.logger.error(
+                    "Request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
+            }
+            // What may be over soon is looked for again.
             return .page(
                 problem.title, DashboardTemplates.failure.render(problem), identity: context.identity,
-                status: HTTPResponse.Status(code: problem.status))
+                status: HTTPResponse.Status(code: problem.status),
+                refresh: problem.status == 503 ? limits.dashboardRefreshSeconds : nil)
         }
     }
 

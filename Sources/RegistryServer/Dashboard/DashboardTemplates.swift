@@ -47,7 +47,8 @@ enum DashboardTemplates {
         {{^ensembles}}<p>There is none yet: <code>registry ensembles create</code> makes one.</p>{{/ensembles}}
         {{#hasEnsembles}}<table>
         <thead><tr><th>ensemble</th><th class="n">manifest</th><th class="n">members</th><th class="n">nodes</th>\
-        <th class="n">on the newest</th><th class="n">refuse it</th><th class="n">stale</th><th class="n">silent</th>\
+        <th class="n">on the newest</th><th class="n">refuse it or fail</th><th class="n">stale</th>\
+        <th class="n">silent</th>\
         <th class="n">gate tests left</th></tr></thead>
         <tbody>
         {{#ensembles}}<tr><td><a href="/dashboard/ensembles/{{name}}">{{name}}</a></td><td class="n">{{sequence}}</td>\
@@ -137,8 +138,31 @@ enum DashboardTemplates {
 
         """
 
+    /// Escapes byte by byte: by characters, as the library does, a `<` that joins the scalar before it goes through.
+    private struct Escaped: MustacheContentType {
+        static let name: String = {
+            MustacheContentTypes.register(Escaped(), named: "ESCAPED")
+            return "ESCAPED"
+        }()
+
+        func escapeText(_ text: String) -> String {
+            var bytes: [UInt8] = []
+            for byte in text.utf8 {
+                switch byte {
+                case UInt8(ascii: "<"): bytes += "&lt;".utf8
+                case UInt8(ascii: ">"): bytes += "&gt;".utf8
+                case UInt8(ascii: "&"): bytes += "&amp;".utf8
+                case UInt8(ascii: "\""): bytes += "&quot;".utf8
+                case UInt8(ascii: "'"): bytes += "&#39;".utf8
+                default: bytes.append(byte)
+                }
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
     private static func template(_ text: StaticString) -> MustacheTemplate {
-        guard let template = try? MustacheTemplate(string: "\(text)") else {
+        guard let template = try? MustacheTemplate(string: "{{% CONTENT_TYPE:\(Escaped.name)}}\(text)") else {
             preconditionFailure("a template of the dashboard cannot be read")
         }
         return template

@@ -13,24 +13,44 @@ struct RolloutService: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var isFailing = false
+            // Since when nodes can be heard.
+            var hearing: ContinuousClock.Instant?
             while !Task.isCancelled {
-                do {
-                    for ensemble in try await store.ensemblesRollingOut() { try await advance(ensemble) }
-                    isFailing = false
-                } catch {
-                    // Once a row of failures.
-                    if !isFailing, !Task.isCancelled {
-                        logger.error("Manifests could not be rolled out further", metadata: ["error": "\(error)"])
-                    }
-                    isFailing = true
+                let since = hearing ?? .now
+                let failure = await advance(isHearing: .now - since > .seconds(ManifestRollout.silence))
+                // Once a row of failures.
+                if let failure, !isFailing, !Task.isCancelled {
+                    logger.error("Manifests could not be rolled out further", metadata: ["error": "\(failure)"])
                 }
+                isFailing = failure != nil
+                hearing = isFailing ? nil : since
                 try? await Task.sleep(for: interval)  // Throws only when cancelled.
             }
         }
     }
 
-    private func advance(_ ensemble: String) async throws {
-        guard let rollout = try await store.advanceRollout(ensemble: ensemble, now: Date()) else { return }
+    /// The first thing that went wrong; the other ensembles' manifests go on all the same.
+    private func advance(isHearing: Bool) async -> (any Error)? {
+        var failure: (any Error)?
+        do {
+            for ensemble in try await store.ensemblesRollingOut() {
+                do {
+                    try await advance(ensemble, isHearing: isHearing)
+                } catch {
+                    failure = failure ?? error
+                }
+            }
+        } catch {
+            failure = error
+        }
+        return failure
+    }
+
+    private func advance(_ ensemble: String, isHearing: Bool) async throws {
+        let now = Date()
+        guard let rollout = try await store.advanceRollout(ensemble: ensemble, isHearing: isHearing, now: now) else {
+            return
+        }
         logger.log(
             level: rollout.state == .halted ? .error : .notice,
             rollout.state == .halted ? "A rollout has halted" : "A rollout goes on",

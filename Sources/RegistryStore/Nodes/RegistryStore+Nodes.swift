@@ -60,7 +60,8 @@ extension RegistryStore {
             SELECT e.name, count(*) AS nodes,
                    count(*) FILTER (WHERE r.running_sha256 = m.sha256) AS current,
                    count(*) FILTER (WHERE r.refused_stage IS NOT NULL AND r.attempted_sha256 = m.sha256
-                                    AND r.running_sha256 IS DISTINCT FROM m.sha256) AS refused,
+                                    AND (r.running_sha256 IS DISTINCT FROM m.sha256 OR r.refused_stage = 'runtime'))
+                       AS refused,
                    count(*) FILTER (WHERE r.state = 'stale') AS stale,
                    count(*) FILTER (WHERE r.reported_at < \(time)) AS silent
             FROM node_report r

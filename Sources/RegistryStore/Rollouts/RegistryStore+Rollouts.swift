@@ -29,15 +29,20 @@ extension RegistryStore {
     ///
     /// The head is locked only when something changes.
     ///
+    /// - Parameter isHearing: see ``EnsembleModel/ManifestRollout/next(_:now:isHearing:)``.
     /// - Returns: what was changed; nil for nothing, also when another daemon was faster.
     /// - Throws: ``StoreError`` with code `ensembleNotFound`, `signingKeysMissing` or `signingKeysOutdated`; what the
     ///   signer throws.
-    public func advanceRollout(ensemble: String, now: Date) async throws -> RolloutRecord? {
+    public func advanceRollout(
+        ensemble: String, isHearing: Bool = true, now: Date
+    ) async throws -> RolloutRecord? {
         let change = try await transaction { connection in
             let head = try await EnsembleHead.read(ensemble, lock: .none, on: connection)
             guard let stored = try await StoredRollout.read(head, on: connection) else { return nil as RolloutChange? }
             let nodes = try await ManifestRollout.nodes(head.ensembleID, head.sequence, on: connection)
-            return stored.rollout.next(nodes, now: now).map { RolloutChange(stored: stored, next: $0, nodes: nodes) }
+            return stored.rollout.next(nodes, now: now, isHearing: isHearing).map {
+                RolloutChange(stored: stored, next: $0, nodes: nodes)
+            }
         }
         guard let change else { return nil }
         return try await transaction { connection in

@@ -106,8 +106,11 @@ struct MetadataSigning {
         used = used.raised(to: versions)
     }
 
-    /// Signs, each role with its next version, and makes that the newest.
+    /// Signs, each role with its next version, and makes that the newest. What is of another champion, or of an older
+    /// root's keys, is signed anew whatever the scope.
     func sign(_ scope: Scope, now: Date, on connection: Connection) async throws {
+        let isKept = newest.map { $0.champion == champion && $0.rootVersion == signer.rootVersion } ?? false
+        let scope = isKept ? scope : .targets
         let (targets, snapshot): (SignedMetadata, SignedMetadata)
         if scope != .targets, let kept = newest?.targets {
             targets = kept

@@ -45,6 +45,9 @@ final class FollowingStatus: Sendable {
         if isNews { onChange() }
     }
 
+    /// The manifest that is served; nil while there is none.
+    var running: ContentDigest? { state.withLock { $0.running?.sha256 } }
+
     /// What the registry is told.
     func report(now: Date, figures: [String: Double] = [:]) -> NodeReport {
         let state = state.withLock { $0 }

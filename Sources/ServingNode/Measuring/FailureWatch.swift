@@ -13,30 +13,47 @@ struct FailureWatch: Service {
     let ensembles: [Ensemble]
     let limits: NodeLimits
 
+    /// The manifest served at a look, and the requests counted by then.
+    struct Look: Sendable {
+        var running: ContentDigest?
+        var requests: [Int: Int]
+    }
+
     func run() async {
         await cancelWhenGracefulShutdown {
-            var before = ensembles.map(\.metrics.requests.counts)
+            var last = looks
             while !Task.isCancelled {
                 try? await Task.sleep(for: limits.failureWindow)  // Throws only when cancelled.
-                look(since: &before)
+                look(since: &last)
             }
         }
     }
 
-    /// Looks at the requests since the last look.
-    func look(since before: inout [[Int: Int]]) {
-        for (index, ensemble) in ensembles.enumerated() {
-            let now = ensemble.metrics.requests.counts
-            let counts = now.merging(before[index], uniquingKeysWith: -)
-            before[index] = now
-            let failed = counts.filter { $0.key >= 500 }.values.reduce(0, +)
+    /// What a look begins from.
+    var looks: [Look] {
+        ensembles.map { Look(running: $0.status.running, requests: $0.metrics.requests.counts) }
+    }
+
+    /// Looks at the requests since an earlier look; those of too few are counted on, whatever they say.
+    func look(since last: inout [Look]) {
+        for (index, (ensemble, now)) in zip(ensembles, looks).enumerated() {
+            let before = last[index]
+            // Answers of another manifest's time say nothing of this one.
+            guard let running = now.running, running == before.running else {
+                last[index] = now
+                continue
+            }
+            let counts = now.requests.merging(before.requests, uniquingKeysWith: -)
             let all = counts.values.reduce(0, +)
-            // A few say nothing, whichever way.
             guard all >= limits.failureRequests else { continue }
+            last[index] = now
+            let failed = counts.filter { $0.key >= 500 }.values.reduce(0, +)
             let refusal = NodeReport.Refusal(
-                stage: .runtime, code: "failing_requests",
-                message: "\(failed) of \(all) requests failed within \(limits.failureWindow)")
-            ensemble.status.update { $0.failure = failed * 2 > all ? $0.failure ?? refusal : nil }
+                stage: .runtime, code: "failing_requests", message: "\(failed) of the last \(all) requests failed")
+            ensemble.status.update { state in
+                guard state.running?.sha256 == running else { return }
+                state.failure = failed * 2 > all ? state.failure ?? refusal : nil
+            }
         }
     }
 }

@@ -14,13 +14,21 @@ struct BinaryData {
     /// Splits a body into its JSON and what follows it.
     ///
     /// - Parameter jsonLength: what the header says; nil when there is none, and all is JSON.
-    static func split(_ body: [UInt8], jsonLength: String?) throws(NodeError) -> (json: [UInt8], data: BinaryData) {
+    static func split(
+        _ body: [UInt8], jsonLength: String?, limits: NodeLimits
+    ) throws(NodeError) -> (json: [UInt8], data: BinaryData) {
         guard let jsonLength else { return (body, BinaryData()) }
         guard let length = Int(jsonLength), (0...body.count).contains(length) else {
             throw NodeError(
                 .badRequest,
                 "\(header) is '\(jsonLength.prefix(40))'; it must be the number of bytes that are JSON, "
                     + "of the \(body.count) of the body")
+        }
+        guard body.count - length <= limits.binaryBytes else {
+            throw NodeError(
+                .tooLarge,
+                "the request has \(body.count - length) bytes of binary data; the limit is \(limits.binaryBytes): send "
+                    + "fewer rows a request")
         }
         return (Array(body[..<length]), BinaryData(body[length...]))
     }

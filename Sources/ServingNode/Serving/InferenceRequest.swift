@@ -42,7 +42,7 @@ struct InferenceRequest: Sendable {
     init(
         body: [UInt8], jsonLength: String? = nil, limits: NodeLimits, isRaw: @escaping (String) -> Bool
     ) throws(NodeError) {
-        let (json, data) = try BinaryData.split(body, jsonLength: jsonLength)
+        let (json, data) = try BinaryData.split(body, jsonLength: jsonLength, limits: limits)
         var binary = data
         var reader = JSONReader(json, depthLimit: limits.jsonDepth)
         var (id, inputs, outputs): (String?, [Tensor]?, [Output]?)
