@@ -156,8 +156,11 @@ public struct ManifestRollout: Hashable, Sendable {
     }
 
     /// The next stage that reaches a further node: stages without one have nothing to bake.
+    ///
+    /// Who has gone is told by the newest report of any: after an outage of the registry all are old.
     private mutating func advance(_ nodes: [Node], _ now: Date) {
-        let further = nodes.filter { !isSilent($0, now) }
+        let newest = nodes.map(\.reportedAt).max() ?? now
+        let further = nodes.filter { newest.timeIntervalSince($0.reportedAt) <= Self.silence }
             .map { Rollout.cohort(node: $0.id, sequence: sequence) }.filter { $0 >= share }
         // The first stage is one node.
         let stages = share == 0 ? further.min().map { [$0 + 1] } ?? [] : Self.shares.filter { $0 > share }

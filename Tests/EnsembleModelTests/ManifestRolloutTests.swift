@@ -65,8 +65,6 @@ import Testing
 
     @Test func withoutNodesThereIsNothingToBake() {
         #expect(Self.rollout([]).state == .complete)
-        let gone = Self.nodes(3, at: Self.later(-181))
-        #expect(Self.rollout(gone).state == .complete)
         // A share that reaches nobody further is passed over.
         var nodes = Self.nodes(1)
         let rollout = Self.rollout(nodes, bake: 0)
@@ -134,6 +132,11 @@ import Testing
         var refusing = nodes
         refusing[0] = Node(id: nodes[0].id, standing: .refuses("load: x"), reportedAt: Self.later(499))
         #expect(rollout.next(refusing, now: Self.later(500), isHearing: false)?.state == .halted)
+        // No stage is passed over because nobody was heard for a while, and no first one either.
+        let served = Self.served(Self.nodes(2000), rollout, at: Self.start)
+        let baking = try #require(Self.rollout(Self.nodes(2000)).next(served, now: Self.start))
+        #expect(baking.next(served, now: Self.later(500), isHearing: false)?.share == 100)
+        #expect(Self.rollout(Self.nodes(2000, at: Self.later(-500))).state == .baking)
     }
 
     @Test(arguments: [(0.0, true), (0.009, true), (0.02, false)])
