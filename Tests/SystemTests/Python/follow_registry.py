@@ -76,16 +76,19 @@ def follow(arguments):
 
 
 def largest_difference(golden, combiner):
-    """How far LightGBM's scores of the golden rows are from the manifest's."""
+    """How far LightGBM's scores and probabilities of the golden rows are from the manifest's."""
     import lightgbm
     import numpy
+    import scipy.special
 
     # 8 digits are a float32's bits, 16 a float64's.
     rows = numpy.array([[struct.unpack(">f", bytes.fromhex(value))[0] for value in row] for row in golden["inputs"]])
     expected = numpy.array(
         [[struct.unpack(">d", bytes.fromhex(value))[0] for value in row] for row in golden["raw_scores"]])
-    scores = lightgbm.Booster(model_str=combiner).predict(rows.astype(numpy.float64), raw_score=True)
-    return float(numpy.abs(scores - expected).max())
+    booster, rows = lightgbm.Booster(model_str=combiner), rows.astype(numpy.float64)
+    scores, probabilities = booster.predict(rows, raw_score=True), booster.predict(rows)
+    differences = [numpy.abs(scores - expected), numpy.abs(probabilities - scipy.special.softmax(expected, axis=1))]
+    return float(numpy.concatenate(differences).max())
 
 
 def main():
