@@ -204,7 +204,8 @@ import Testing
         try await Self.with { fixture in
             for statement in [
                 "UPDATE rollout SET share = 1, revision = revision + 1", "UPDATE rollout SET baking_since = now()",
-                "DELETE FROM rollout", "UPDATE rollout SET state = 'complete', revision = revision + 1",
+                "DELETE FROM rollout", "TRUNCATE rollout",
+                "UPDATE rollout SET state = 'complete', revision = revision + 1",
                 "UPDATE rollout SET state = 'halted', revision = revision + 1",
             ] {
                 await #expect(throws: PostgresError.self, "\(statement)") {

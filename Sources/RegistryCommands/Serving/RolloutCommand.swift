@@ -11,8 +11,8 @@ struct RolloutCommand: AsyncParsableCommand {
         discussion: """
             Under a policy with `rollout:` an admission reaches one node first, then 1 %, 10 %, 50 % and all of \
             them. A stage bakes for a while once all its nodes serve the manifest, and the rollout halts by itself \
-            when nodes refuse it or fall silent. Nodes that have the manifest keep it, and a node with nothing to \
-            serve takes it at any stage: `registry rollback` is the way back.
+            when nodes refuse it, fail most requests with it or fall silent. Nodes that have the manifest keep it, \
+            and a node with nothing to serve takes it at any stage: `registry rollback` is the way back.
             """,
         subcommands: [Show.self, Halt.self, Resume.self, Finish.self])
 

@@ -1,11 +1,5 @@
 import EnsembleModel
 import Foundation
-import HTTPTypes
-import Hummingbird
-import Mustache
-import NIOCore
-import RegistryAPI
-import RegistryStore
 
 /// What the dashboard's templates are filled with: everything is text already, and stored, since templates see nothing
 /// else.

@@ -42,6 +42,8 @@ extension Migration {
             END $$;
             CREATE TRIGGER rollout_never_goes_back BEFORE UPDATE OR DELETE ON rollout
                 FOR EACH ROW EXECUTE FUNCTION refuse_shrinking_rollout();
+            CREATE TRIGGER rollout_is_not_emptied BEFORE TRUNCATE ON rollout
+                FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
             -- The share that the newest timestamp states, in ten-thousandths of the nodes; NULL for all of them.
             ALTER TABLE metadata_head ADD COLUMN rollout integer CHECK (rollout BETWEEN 0 AND 9999);
