@@ -141,4 +141,16 @@ import Testing
             #expect(empty.contains("None has reported yet") && empty.contains("Not founded yet"))
         }
     }
+
+    @Test func aFaultOfTheDaemonIsAPageToo() async throws {
+        try await RegistryHarness.with { registry in
+            let cookie = try await Self.cookie(registry)
+            _ = try await Psql.run("DROP TABLE node_report", on: registry.database)
+            let page = try await Self.page(registry, "/dashboard", cookie: cookie)
+            #expect(page.status.code >= 500)
+            #expect(page.headers[.contentType] == "text/html; charset=utf-8")
+            #expect(page.headers[.contentSecurityPolicy] != nil)
+            #expect(!String(buffer: page.body).contains("node_report"))
+        }
+    }
 }

@@ -53,4 +53,48 @@ import Trust
             while try await share() != nil { await Task.yield() }
         }
     }
+
+    /// Of two ensembles that are rolled out, the first cannot be read.
+    @Test(.timeLimit(.minutes(2))) func oneEnsemblesFaultHoldsUpNoOther() async throws {
+        try await MetadataTests.with { registry, task in
+            let policy = #"{"admission":"shapley-top-k","preset":"standard","founding":"first","rollout":{}}"#
+            _ = try await registry.create("ants", task, policy: policy)
+            _ = try await registry.submit("weak@1", to: "ants", task, task.predictions(skill: 0.5, seed: 1))
+            _ = try await registry.send(
+                .put, APIPath.policy("pets"),
+                body: #"{"policy":{"admission":"shapley-top-k","preset":"standard","rollout":{}},"reason":"r"}"#)
+            try await registry.settle()
+            func report(_ ensemble: String, attempted: ContentDigest? = nil) async throws {
+                let refusal = attempted.map { _ in NodeReport.Refusal(stage: .load, code: "bad", message: "no") }
+                let report = NodeReport(
+                    ensemble: ensemble, program: "1.0", state: .serving,
+                    running: .init(generation: 1, sequence: 1, sha256: .of([])), attempted: attempted,
+                    refusal: refusal)
+                try await registry.store.report([.init(node: "node-1", report: report)], now: Date())
+            }
+            for ensemble in ["ants", "pets"] {
+                try await report(ensemble)
+                _ = try await registry.submit("good@1", to: ensemble, task, task.predictions(skill: 3, seed: 2))
+            }
+            try await registry.settle()
+            #expect(try await registry.store.ensemblesRollingOut() == ["ants", "pets"])
+            _ = try await Psql.run(
+                """
+                ALTER TABLE node_report DROP CONSTRAINT node_report_refused_stage_check;
+                UPDATE node_report SET refused_stage = 'nowhere', refused_code = 'x'
+                """, on: registry.database)
+            try await report("pets", attempted: registry.store.manifest(ensemble: "pets")?.sha256)
+
+            let service = RolloutService(
+                store: registry.store, interval: .milliseconds(10), logger: LogRecorder().logger)
+            let running = Task { try await service.run() }
+            defer { running.cancel() }
+            while try await registry.store.rollout(ensemble: "pets", now: Date()).state != .halted {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
+            running.cancel()
+            _ = await running.result
+        }
+    }
 }
